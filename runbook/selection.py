@@ -1,0 +1,77 @@
+"""Which checks run: the occasion, the runbook's order, and nothing at all being red."""
+
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from runbook.each import TARGETS
+from runbook.ids import covered
+from runbook.verdict import Verdict
+
+# The folders under checks/; pyproject.toml registers the same words as markers.
+DEFAULT_OCCASION = "morning"
+_SEEN = pytest.StashKey[list[str]]()
+
+
+def judges(config: pytest.Config) -> bool:
+    """Whether this run judges a target, rather than being one of the suite's own tests."""
+    own = (config.rootpath / "tests").resolve()
+    paths = [Path(config.invocation_params.dir, arg.split("::", 1)[0]) for arg in config.args]
+    return not any(own in (path.resolve(), *path.resolve().parents) for path in paths)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the bare command the morning."""
+    config.stash[_SEEN] = []
+    chosen = config.option.markexpr or config.option.keyword
+    if judges(config) and not chosen and config.args_source != pytest.Config.ArgsSource.ARGS:
+        config.option.markexpr = DEFAULT_OCCASION
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> Generator[None, None, None]:
+    """Mark each check with its folder's occasion, and keep the runbook's order."""
+    for item in items:
+        if covered(item):
+            item.add_marker(item.path.parent.name)
+            if item.path.parent.name == DEFAULT_OCCASION:
+                # On call the morning's verdicts are read through the layers.
+                item.add_marker("triage")
+    yield
+    targets = list(config.stash.get(TARGETS, {}))
+    items.sort(key=lambda item: _order(item, targets))
+
+
+def _order(item: pytest.Item, targets: list[str]) -> tuple[int, int, str, int]:
+    about = covered(item)
+    if about is None:
+        return 0, 0, "", 0
+    callspec = getattr(item, "callspec", None)
+    name = callspec.params.get("target", "") if callspec else ""
+    place = targets.index(name) if name in targets else 0
+    return place, about.entry.order, str(item.path), item.location[1] or 0
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Remember the verdicts."""
+    if record := getattr(report, "record", None):
+        _VERDICTS.append(record["verdict"])
+
+
+_VERDICTS: list[str] = []
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """End with 1 when something is blocked, or when nothing was judged at all."""
+    if not judges(session.config) or exitstatus != pytest.ExitCode.OK:
+        return
+    if session.config.option.collectonly or hasattr(session.config, "workerinput"):
+        return
+    words = set(_VERDICTS)
+    if Verdict.PASSED not in words or Verdict.BLOCKED in words:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
