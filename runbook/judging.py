@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from runbook.each import TARGETS, refuse_absent
+from runbook.each import TARGETS
 from runbook.evidence import EVIDENCE, Evidence
 from runbook.ids import Covered, covered, index
-from runbook.layers import below
+from runbook.layers import BELOW, below
 from runbook.measured import RECORDER, Recorder
-from runbook.probe import PROBES, gates_under, missing_sections, probes_of, closure
+from runbook.probe import PROBES, gates_under, probes_of
 from runbook.verdict import CannotMeasure, NotPart, TookTooLong, Verdict
 
 VERDICT = pytest.StashKey[Verdict]()
@@ -25,9 +25,6 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
     item.stash[RECORDER] = Recorder()
     item.stash[EVIDENCE] = Evidence()
     with _judged(item):
-        if covered(item):
-            refuse_absent(item)
-            _refuse_missing(item)
         return (yield)
 
 
@@ -58,12 +55,13 @@ def pytest_runtest_makereport(
     about = covered(item)
     if about and (report.when == "call" or not report.passed):
         report.record = record(item, about)
-        report.user_properties += [
+        # JUnit reads the item's list when the check is over.
+        item.user_properties[:] = [
             ("verdict", report.record["verdict"]),
             ("runbook", about.entry.id),
             ("severity", about.entry.severity),
+            *(("measured", line["text"]) for line in report.record["seen"]),
         ]
-        report.user_properties += [("measured", line["text"]) for line in report.record["seen"]]
     return report
 
 
@@ -82,6 +80,8 @@ def record(item: pytest.Item, about: Covered) -> dict[str, Any]:
         "severity": about.entry.severity,
         "verdict": str(item.stash.get(VERDICT, Verdict.BROKEN)),
         "reason": item.stash.get(REASON, ""),
+        "layer": _layer(item, about),
+        "is_gate": any(made.gate for made in probes_of(item)),
         "blocked_by": item.stash.get(BLOCKED_BY, ""),
         "seen": seen,
         "notes": list(recorder.notes),
@@ -139,6 +139,15 @@ def _red(item: pytest.Item, about: Covered, verdict: Verdict, error: BaseExcepti
     return "\n".join([first, *(f"  also    {line}" for line in lines[1:]), *notes, *advice])
 
 
+def _layer(item: pytest.Item, about: Covered) -> str:
+    """The layer a check judges: as it says, else the highest of its probes'."""
+    target = _target(item)
+    if about.layer and target is not None:
+        return about.layer(target, **_arguments(item))
+    order = list(BELOW)
+    return max((made.layer for made in probes_of(item)), key=order.index, default="host")
+
+
 def _blocker(item: pytest.Item, about: Covered) -> tuple[str, str]:
     target = _target(item)
     if target is None:
@@ -152,13 +161,6 @@ def _blocker(item: pytest.Item, about: Covered) -> tuple[str, str]:
         if reason := probes.down(target, layer):
             return layer, reason
     return "", ""
-
-
-def _refuse_missing(item: pytest.Item) -> None:
-    target = _target(item)
-    for made in closure(probes_of(item)):
-        for section in missing_sections(made, target):
-            raise NotPart(f"{section} is not part of this target")
 
 
 def _say(item: pytest.Item, verdict: Verdict, reason: str) -> None:

@@ -126,7 +126,7 @@ RECORDER = pytest.StashKey[Recorder]()
 
 
 @pytest.fixture
-def measured(request: pytest.FixtureRequest) -> Recorder:
+def measured(request: pytest.FixtureRequest, target: Any) -> Recorder:
     """Records what this check sees, with its unit and its limit."""
     recorder: Recorder = request.node.stash[RECORDER]
     return recorder
@@ -147,8 +147,8 @@ def plain(value: Any) -> Plain:
 
 
 def _shown(value: Plain) -> str:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool | str) or not math.isfinite(value):
         return str(value)
-    if isinstance(value, int) or value == int(value) if math.isfinite(value) else False:
+    if value == int(value):
         return f"{int(value):,}".replace(",", " ") if abs(value) >= 10_000 else str(int(value))
-    return f"{value:.3g}" if abs(value) < 100 else f"{value:.1f}"
+    return f"{value:.1f}" if abs(value) >= 100 else f"{value:.2f}".rstrip("0").rstrip(".")

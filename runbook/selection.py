@@ -21,10 +21,17 @@ def judges(config: pytest.Config) -> bool:
     return not any(own in (path.resolve(), *path.resolve().parents) for path in paths)
 
 
+def is_dry(config: pytest.Config) -> bool:
+    """Whether this run only lists what it would do."""
+    option = config.option
+    return bool(option.collectonly or option.setupplan or option.setuponly)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Make the bare command the morning."""
     config.stash[_SEEN] = []
+    config.pluginmanager.register(_Verdicts(config.stash[_SEEN]), "verdicts")
     chosen = config.option.markexpr or config.option.keyword
     if judges(config) and not chosen and config.args_source != pytest.Config.ArgsSource.ARGS:
         config.option.markexpr = DEFAULT_OCCASION
@@ -56,13 +63,16 @@ def _order(item: pytest.Item, targets: list[str]) -> tuple[int, int, str, int]:
     return place, about.entry.order, str(item.path), item.location[1] or 0
 
 
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Remember the verdicts."""
-    if record := getattr(report, "record", None):
-        _VERDICTS.append(record["verdict"])
+class _Verdicts:
+    """Remembers how checks ended."""
 
+    def __init__(self, seen: list[str]) -> None:
+        self._seen = seen
 
-_VERDICTS: list[str] = []
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take the verdict a report carries."""
+        if record := getattr(report, "record", None):
+            self._seen.append(record["verdict"])
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -70,8 +80,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """End with 1 when something is blocked, or when nothing was judged at all."""
     if not judges(session.config) or exitstatus != pytest.ExitCode.OK:
         return
-    if session.config.option.collectonly or hasattr(session.config, "workerinput"):
+    if is_dry(session.config) or hasattr(session.config, "workerinput"):
         return
-    words = set(_VERDICTS)
+    words = set(session.config.stash[_SEEN])
     if Verdict.PASSED not in words or Verdict.BLOCKED in words:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

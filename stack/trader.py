@@ -28,6 +28,7 @@ log = logging.getLogger("stack.trader")
 
 WARN_EVERY = 10.0
 REPORT_EVERY = 60.0
+READY_EVERY = 0.1
 API_TIMEOUT = 5.0
 
 
@@ -123,6 +124,18 @@ class Client:
             self._signals[symbol] = body["signal"]
             log.info("signal", extra={k: body[k] for k in ("symbol", "signal", "probability")})
 
+    def is_welcome(self) -> bool:
+        """Whether the API says that it is ready for requests."""
+        try:
+            self._conn.request("GET", "/health")
+            response = self._conn.getresponse()
+            response.read()
+        except (OSError, http.client.HTTPException) as error:
+            self._outage.failed(error)
+            self._conn.close()
+            return False
+        return response.status == 200
+
     def close(self) -> None:
         """Let go of the connection."""
         self._conn.close()
@@ -138,6 +151,9 @@ def feed_forever(feed: Feed, interval: float, stop: threading.Event) -> None:
 
 def ask_forever(client: Client, feed: Feed, per_second: float, stop: threading.Event) -> None:
     """Ask for predictions at a steady pace until told to stop."""
+    # Requests before the model is loaded would count as errors of the API.
+    while not stop.is_set() and not client.is_welcome():
+        stop.wait(READY_EVERY)
     due = time.monotonic()
     report_at = due + REPORT_EVERY
     while not stop.is_set():

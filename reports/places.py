@@ -1,0 +1,50 @@
+"""Where reports are written: `reports/out/`, a folder per run, `latest` pointing at the newest."""
+
+import contextlib
+import os
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from runbook.selection import is_dry, judges
+
+_RUNS_KEPT = 30
+OUT = pytest.StashKey[Path]()
+RUN_FOLDER = pytest.StashKey[Path]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Give this run its folder and point Allure and JUnit there, unless told otherwise."""
+    option = config.option
+    if not judges(config) or is_dry(config) or hasattr(config, "workerinput"):
+        return
+    out = Path(option.reports or config.rootpath / "reports" / "out").absolute()
+    stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}"
+    folder = out / "runs" / stamp
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise pytest.UsageError(f"--reports {out}: can't be written: {error.strerror}") from None
+    config.stash[OUT], config.stash[RUN_FOLDER] = out, folder
+    if not getattr(option, "allure_report_dir", None):
+        option.allure_report_dir = str(folder / "allure-results")
+    if not option.xmlpath:
+        option.xmlpath = str(folder / "junit.xml")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Point `latest` at this run, now that it is complete, and forget the oldest runs."""
+    if (folder := config.stash.get(RUN_FOLDER, None)) is None:
+        return
+    link = config.stash[OUT] / "latest"
+    new = link.with_name(f".latest-{os.getpid()}")
+    # Two runs may end at once: each makes its own link and renames it into place.
+    new.symlink_to(Path("runs", folder.name))
+    new.replace(link)
+    for old in sorted(path for path in folder.parent.iterdir() if path.is_dir())[:-_RUNS_KEPT]:
+        with contextlib.suppress(OSError):
+            shutil.rmtree(old)

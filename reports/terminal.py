@@ -1,0 +1,126 @@
+"""What the terminal shows of a run that judges: a header, a dot per check, the checklist."""
+
+from typing import Any
+
+import pytest
+
+from reports import checklist, triage
+from reports.records import RUN, Record, Run
+from runbook.each import TARGETS
+from runbook.selection import is_dry, judges
+from runbook.verdict import Verdict
+
+_COLOURS: dict[str, dict[str, bool]] = {
+    Verdict.PASSED: {"green": True},
+    Verdict.FAILED: {"red": True, "bold": True},
+    Verdict.BROKEN: {"purple": True, "bold": True},
+    Verdict.BLOCKED: {"yellow": True},
+    Verdict.SKIPPED: {"light": True},
+}
+_LETTERS = {
+    Verdict.PASSED: (".", "PASSED"),
+    Verdict.FAILED: ("F", "FAILED"),
+    Verdict.BROKEN: ("E", "BROKEN"),
+    Verdict.BLOCKED: ("B", "BLOCKED"),
+    Verdict.SKIPPED: ("s", "SKIPPED"),
+}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Make room for the checklist, unless more was asked for; tracebacks are for developers."""
+    option = config.option
+    if not judges(config) or is_dry(config):
+        return
+    if option.tbstyle == "auto":
+        option.tbstyle = "no"
+    if option.verbose == 0:
+        option.verbose = -2
+    if option.reportchars == "fE":
+        # pytest's default; the checklist says it better.
+        option.reportchars = ""
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Say which system, which occasion and when."""
+    config = session.config
+    if _shown(config) and (reporter := _reporter(config)):
+        reporter.write_line(_title(config, config.stash[RUN]), bold=True)
+
+
+def pytest_report_teststatus(
+    report: pytest.TestReport, config: pytest.Config
+) -> tuple[str, str, str] | None:
+    """Five verdicts where pytest has three."""
+    record = getattr(report, "record", None)
+    if not record or (report.when == "teardown" and report.passed):
+        return None
+    verdict = Verdict(record["verdict"])
+    return str(verdict), *_LETTERS[verdict]
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Any:
+    """The checklist, what is left out, what needs doing, and the verdict as the last line."""
+    result = yield
+    if _shown(config):
+        _write(terminalreporter, config)
+    return result
+
+
+def _write(reporter: Any, config: pytest.Config) -> None:
+    run = config.stash[RUN]
+    width = reporter._tw.fullwidth
+    reporter.ensure_newline()
+    for name in config.stash[TARGETS]:
+        records = [r for r in run.records.values() if r["target"] == name]
+        if len(config.stash[TARGETS]) > 1:
+            reporter.write_line("")
+            reporter.write_line(name, bold=True)
+        for verdict, line in checklist.checklist(records, width):
+            reporter.write_line(line, **_COLOURS[verdict])
+        _block(reporter, "Not part of this target", checklist.skipped(records, width), light=True)
+        _block(reporter, "Blocked", checklist.blocked(records, width), yellow=True)
+        _needs_doing(reporter, records, width)
+        if "triage" in (config.option.markexpr or ""):
+            for line, style in triage.headline(records, width):
+                reporter.write_line(line, **style)
+    reporter.write_line("")
+    red = any(Verdict(r["verdict"]).is_red for r in run.records.values())
+    good = bool(run.count(Verdict.PASSED)) and not red
+    verdict = "GREEN" if good else "RED"
+    text = f"{_title(config, run)} · {verdict}: {checklist.totals(run.records.values())}"
+    reporter.write_line(f"{text} in {run.took_s:.1f} s", bold=True, green=good, red=not good)
+
+
+def _block(reporter: Any, title: str, lines: Any, **style: bool) -> None:
+    found = list(lines)
+    if found:
+        reporter.write_line("")
+        reporter.write_line(f"{title}:", **style)
+    for line in found:
+        reporter.write_line(line, **style)
+
+
+def _needs_doing(reporter: Any, records: list[Record], width: int) -> None:
+    lines = list(checklist.what_needs_doing(records, width))
+    if lines:
+        reporter.write_line("")
+        reporter.write_line("What needs doing:", bold=True)
+    for verdict, line in lines:
+        reporter.write_line(line, **(_COLOURS[verdict] if verdict else {}))
+
+
+def _title(config: pytest.Config, run: Run) -> str:
+    targets = config.stash[TARGETS]
+    example = "EXAMPLE " if any(t.example for t in targets.values()) else ""
+    occasion = config.option.markexpr or config.option.keyword or "selected checks"
+    return f"{example}{', '.join(targets)} · {occasion} · {run.began:%a %d %b %H:%M} UTC"
+
+
+def _shown(config: pytest.Config) -> bool:
+    return judges(config) and not is_dry(config) and not hasattr(config, "workerinput")
+
+
+def _reporter(config: pytest.Config) -> Any:
+    return config.pluginmanager.get_plugin("terminalreporter")
