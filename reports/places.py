@@ -5,6 +5,7 @@ import os
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,10 @@ RUN_FOLDER = pytest.StashKey[Path]()
 def pytest_configure(config: pytest.Config) -> None:
     """Give this run its folder and point Allure and JUnit there, unless told otherwise."""
     option = config.option
-    if not judges(config) or is_dry(config) or hasattr(config, "workerinput"):
+    if hasattr(config, "workerinput"):
+        option.allure_report_dir = config.workerinput.get("allure_report_dir")
+        return
+    if not judges(config) or is_dry(config):
         return
     out = Path(option.reports or config.rootpath / "reports" / "out").absolute()
     stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}"
@@ -33,6 +37,12 @@ def pytest_configure(config: pytest.Config) -> None:
         option.allure_report_dir = str(folder / "allure-results")
     if not option.xmlpath:
         option.xmlpath = str(folder / "junit.xml")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """An xdist worker reads the command line anew, and so knows nothing of the run's folder."""
+    node.workerinput["allure_report_dir"] = node.config.option.allure_report_dir
 
 
 @pytest.hookimpl(trylast=True)

@@ -43,9 +43,9 @@ def limits(target: Any) -> Any:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give each check its targets, and its names within each target."""
-    if "target" not in metafunc.fixturenames:
-        return
     targets = metafunc.config.stash[TARGETS]
+    if "target" not in metafunc.fixturenames or not targets:
+        return
     marker = metafunc.definition.get_closest_marker("each")
     paths: dict[str, str] = dict(marker.kwargs) if marker else {}
     if len(paths) > 1:

@@ -45,10 +45,17 @@ class Covered:
     look: str
     do: str
     layer: Callable[..., str] | None
+    stands_on: Callable[..., str] | None
 
 
 def runbook(
-    id: str, *, likely: str, look: str, do: str, layer: Callable[..., str] | None = None
+    id: str,
+    *,
+    likely: str,
+    look: str,
+    do: str,
+    layer: Callable[..., str] | None = None,
+    stands_on: Callable[..., str] | None = None,
 ) -> pytest.MarkDecorator:
     """Say which step of the runbook a check covers, and what to do when it is red.
 
@@ -59,8 +66,10 @@ def runbook(
         do: the runbook id to go to next.
         layer: the layer that the case itself judges, where its parameter decides that; called
             with `target` and the case's parameters. Only layers below it can block the case.
+        stands_on: likewise the layer that the case needs: it and those below can block the case.
     """
-    return pytest.mark.runbook(id, likely=likely, look=look, do=do, layer=layer)
+    words = {"likely": likely, "look": look, "do": do, "layer": layer, "stands_on": stands_on}
+    return pytest.mark.runbook(id, **words)
 
 
 def covered(item: pytest.Item) -> Covered | None:
@@ -77,6 +86,4 @@ def covered(item: pytest.Item) -> Covered | None:
     for name in (marker.args[0], words["do"]):
         if name not in entries:
             raise pytest.UsageError(f"{item.nodeid}: {name} is not in {INDEX.name}")
-    return Covered(
-        entries[marker.args[0]], words["likely"], words["look"], words["do"], words["layer"]
-    )
+    return Covered(entry=entries[marker.args[0]], **words)

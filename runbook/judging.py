@@ -142,8 +142,8 @@ def _red(item: pytest.Item, about: Covered, verdict: Verdict, error: BaseExcepti
 def _layer(item: pytest.Item, about: Covered) -> str:
     """The layer a check judges: as it says, else the highest of its probes'."""
     target = _target(item)
-    if about.layer and target is not None:
-        return about.layer(target, **_arguments(item))
+    if (said := about.layer or about.stands_on) and target is not None:
+        return said(target, **_arguments(item))
     order = list(BELOW)
     return max((made.layer for made in probes_of(item)), key=order.index, default="host")
 
@@ -154,6 +154,9 @@ def _blocker(item: pytest.Item, about: Covered) -> tuple[str, str]:
         return "", ""
     if about.layer:
         layers = below(about.layer(target, **_arguments(item)))
+    elif about.stands_on:
+        needed = about.stands_on(target, **_arguments(item))
+        layers = [*below(needed), needed]
     else:
         layers = gates_under(probes_of(item))
     probes = item.config.stash[PROBES]

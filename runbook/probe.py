@@ -5,6 +5,7 @@ selected checks need starts when the run begins, one daemon thread each: a hung 
 own checks and holds nobody's exit. With xdist a worker measures what its next check needs.
 """
 
+import importlib
 import inspect
 import threading
 import time
@@ -28,6 +29,7 @@ class Probe:
     layer: str
     gate: str | None
     deadline_s: float
+    libraries: tuple[str, ...]
     needs: tuple[str, ...]
     uses: tuple[str, ...]
 
@@ -42,6 +44,7 @@ def probe(
     layer: str = "host",
     gate: str | None = None,
     deadline_s: float = 5,
+    libraries: tuple[str, ...] = (),
 ) -> Callable[[Callable[..., Any]], Any]:
     """Register a function as a probe and as the session fixture of its name.
 
@@ -50,6 +53,7 @@ def probe(
         layer: the layer that has to be up for it to say anything.
         gate: the layer this probe is the gate of; its value has `down: str | None`.
         deadline_s: seconds from the moment its inputs are there.
+        libraries: modules it imports late; they are imported before its thread starts.
     """
 
     def register(function: Callable[..., Any]) -> Any:
@@ -62,6 +66,7 @@ def probe(
             layer=gate or layer,
             gate=gate,
             deadline_s=deadline_s,
+            libraries=libraries,
             needs=tuple(p.name for p in others if p.default is p.empty),
             uses=tuple(p.name for p in others if p.default is not p.empty),
         )
@@ -85,6 +90,7 @@ class Measurement:
 
     def __init__(self, made: Probe, target: Any, inputs: Mapping[str, "Measurement"]) -> None:
         self.probe = made
+        self.libraries = made.libraries
         self._target = target
         self._inputs = inputs
         self._lock = threading.Lock()
@@ -165,6 +171,10 @@ class Probes:
             fresh: list[Measurement] = []
             for name in names:
                 self._add(target, REGISTRY[name], fresh)
+        # Here and one after the other: two threads that import the same library at once can meet
+        # in the middle, and pytest changes the process's warning filters with every check.
+        for name in dict.fromkeys(library for made in fresh for library in made.libraries):
+            importlib.import_module(name)
         for measurement in fresh:
             measurement.start()
 
@@ -206,6 +216,7 @@ class _Absent(Measurement):
 
     def __init__(self, made: Probe, sections: list[str]) -> None:
         super().__init__(made, None, {})
+        self.libraries = ()
         self._ready.set()
         self._seal(error=NotPart(f"{sections[0]} is not part of this target"))
 

@@ -1,5 +1,6 @@
 """A real reverse proxy in front of the API, as a stack has one; a fault changes how it behaves."""
 
+import contextlib
 import http.client
 import threading
 from collections.abc import Callable, Iterator
@@ -76,8 +77,10 @@ class Proxy:
                 for name, value in answer.headers.items():
                     self.send_header(name, value)
                 self.send_header("content-length", str(len(answer.body)))
-                self.end_headers()
-                self.wfile.write(answer.body)
+                # A client that went away is what the proofs are about.
+                with contextlib.suppress(OSError):
+                    self.end_headers()
+                    self.wfile.write(answer.body)
 
             def forwarded(self) -> Passing:
                 if self.upstream is None:

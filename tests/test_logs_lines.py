@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixtures.log_lines import judge, signature
+from fixtures.log_lines import judge
+from fixtures.log_signatures import signature
 
 FINDINGS = """\
 {"ts":"2026-11-24T08:00:00Z","level":"error","msg":"order 17 rejected"}
@@ -145,7 +146,10 @@ def test_line_ends_and_bytes_of_no_meaning_change_nothing(line: str) -> None:
     [
         ("order 17 of 'EURUSD' took 12.5 ms", "order 1833 of 'GBPUSD' took 7 ms"),
         ('relation "a" does not exist', 'relation "b c" does not exist'),
-        ("query 0f8fad5b-d9cb-469f-a165-70867728950e", "query 7c9e6679-7425-40de-944b-e07fc1f90ae7"),
+        (
+            "query 0f8fad5b-d9cb-469f-a165-70867728950e",
+            "query 7c9e6679-7425-40de-944b-e07fc1f90ae7",
+        ),
         ("at 0xdeadbeef from 127.0.0.1:80", "at 0x12 from 127.0.0.2:8080"),
         ("id=12345678", "id=abcdef01"),
         ("can't open 'a'", "can't open 'b'"),
@@ -175,7 +179,21 @@ def test_the_message_is_found_behind_time_and_level() -> None:
 
 
 _PIECES = st.sampled_from(
-    [*FINDINGS.split(), *QUIET.split(), "{", "}", '"', "\\", "\x1b[", "\0", "[[", ":", "=", "|", "\t"]
+    [
+        *FINDINGS.split(),
+        *QUIET.split(),
+        "{",
+        "}",
+        '"',
+        "\\",
+        "\x1b[",
+        "\0",
+        "[[",
+        ":",
+        "=",
+        "|",
+        "\t",
+    ]
 )
 
 

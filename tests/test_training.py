@@ -175,6 +175,7 @@ def test_times_are_read_with_and_without_an_offset(value, at):
         '{"trained_at": NaN}',
         '{"trained_at": 1e300}',
         '{"trained_at": "yesterday"}',
+        '{"trained_at": "0001-01-01"}',
         '{"model_sha256": 5}',
         '{"status": {}}',
         "[" * 100_000,

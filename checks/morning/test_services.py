@@ -29,7 +29,7 @@ def test_service_is_healthy(service, services, measured):
     likely="the machine is overloaded, or the database is slow",
     look="docker stats --no-stream {service}",
     do="incident.slow-database",
-    layer=_layer,
+    stands_on=_layer,
 )
 @each(service="services")
 def test_service_answers_quickly(service, services, limits, measured):
@@ -45,7 +45,7 @@ def test_service_answers_quickly(service, services, limits, measured):
     likely="it crashed in the night: out of memory, or an unhandled error",
     look="docker compose logs --since 24h {service}",
     do="incident.api-down",
-    layer=_layer,
+    stands_on=_layer,
 )
 @each(service="services")
 def test_service_has_not_restarted(service, services, limits, measured):

@@ -1,24 +1,30 @@
 """The system the proofs break and heal: a sandbox of their own, with a proxy and an alert server."""
 
+import contextlib
+import hashlib
 import json
 import os
 import shutil
 import signal
-import subprocess
+import socket
+import ssl
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from fixtures import sandbox, targets
 from fixtures import sandbox_data as data
 from runbook import process
+from runbook.verdict import CannotMeasure
 from runbook.waiting import NotYet, wait_until
 from tests.http_server import HttpServer
-from tests.proxy import Proxy
-from tests.server_certificate import make_certificate
+from tests.proxy import Passing, Proxy
+from tests.server_certificate import Certificate, make_certificate
 
 PROJECT = Path(__file__).parent.parent.parent
 
@@ -119,27 +125,33 @@ class World:
         data.connect(folder, "postgres", argv_port, database="postgres").close()
 
     def start_api(self, **env: str) -> None:
-        """Start the API where it was, and wait until it is healthy again or says why not."""
-        import socket
-
-        upstream = self.proxy.upstream
-        listener = socket.create_server(("127.0.0.1", upstream.port or 0))
-        settings = dict(data.stack_env(self.box.folder, self.port, 7)) | env
-        self.box.children.append(
-            sandbox.start_api(self.box.folder, settings, listener, tie=True)
-        )
-        listener.close()
+        """Start the API where it was, and wait until it is healthy."""
+        self._start_api(env)
         self.wait_for_api()
+
+    def _start_api(self, env: dict[str, str]) -> None:
+        listener = wait_until(self._bound, "the API's port to be free", within_s=5)
+        settings = dict(data.stack_env(self.box.folder, self.port, 7)) | env
+        started = sandbox.start_api(self.box.folder, settings, listener, tie=True)
+        self.box.children.append(started)
+        listener.close()
 
     def wait_for_api(self) -> None:
         """Wait until the API answers that it is healthy."""
         url = self.box.places["api_url"]
         wait_until(lambda: sandbox._healthy(self.box.folder, url), "the API", within_s=30)
 
-    def start_trader(self) -> None:
+    def _bound(self) -> socket.socket | NotYet:
+        # A killed process's last thread may hold the port a moment longer than its first.
+        try:
+            return socket.create_server(("127.0.0.1", self.proxy.upstream.port or 0))
+        except OSError as error:
+            return NotYet(str(error))
+
+    def start_trader(self, **more: str) -> None:
         """Start the trader again."""
         env = dict(data.stack_env(self.box.folder, self.port, 7))
-        env["API_URL"] = self.box.places["api_url"]
+        env |= {"API_URL": self.box.places["api_url"]} | more
         self.box.children.append(sandbox.start_trader(self.box.folder, env, tie=True))
 
     def restart_api(self, **env: str) -> None:
@@ -148,11 +160,150 @@ class World:
         self.start_api(**env)
         self.forget_restarts()
 
+    def start_api_ill(self) -> None:
+        """Start the API and wait until it answers, whatever it says."""
+        with contextlib.suppress(CannotMeasure):
+            self._start_api({})
+        wait_until(self._answers, "any answer of the API", within_s=20)
+
+    def _answers(self) -> bool | NotYet:
+        import urllib.error
+        import urllib.request
+
+        try:
+            with urllib.request.urlopen(f"{self.box.places['api_url']}/health", timeout=5):
+                return True
+        except urllib.error.HTTPError as error:
+            with error:
+                text = error.read().decode()
+            return "loading" not in text or NotYet("still loading")
+        except OSError as error:
+            return NotYet(str(error))
+
+    def send_all(self, name: str, number: int) -> None:
+        """Send a signal to a process's children too: each of PostgreSQL's leads its own group."""
+        leader = sandbox.pids(self.root)[name]
+        for pid in (leader, *children(leader)):
+            os.kill(pid, number)
+
+    def pause_s(self, seconds: float, what: str) -> None:
+        """Let time pass, where the fault is that time passes."""
+        assert what
+        threading.Event().wait(seconds)
+
+    def settle(self) -> None:
+        """Forget what a restart of the database left in its statistics."""
+        self.sql("select pg_stat_reset()", user="postgres")
+
+    @contextmanager
+    def feed_stopped(self) -> Iterator[None]:
+        """No new bars, while the trader goes on asking for predictions."""
+        self.end("trader")
+        self.start_trader(DATABASE_URL="postgresql://nobody@127.0.0.1:9/none")
+        try:
+            yield
+        finally:
+            self.end("trader")
+
+    def top_up(self) -> None:
+        """Add the bars that are missing, as the feed does."""
+        env = data.stack_env(self.box.folder, self.port, 7)
+        argv = [sys.executable, "-m", "stack.load"]
+        process.run(argv, cwd=PROJECT, env=env, within_s=60).checked()
+
+    def train(self, *, fails: bool = False) -> None:
+        """Run the trainer."""
+        env = data.stack_env(self.box.folder, self.port, 7)
+        argv = [sys.executable, "-m", "stack.train"]
+        done = process.run(argv, cwd=PROJECT, env=env, within_s=60)
+        assert bool(done.returncode) == fails, done.text
+
+    def edit_json(self, name: str, **changes: Any) -> None:
+        """Change keys of one of the stack's JSON files."""
+        path = self.root / name
+        path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | changes), "utf-8")
+
+    def ago(self, **span: float) -> str:
+        """A moment in the past, as the trainer writes it."""
+        return (datetime.now(UTC) - timedelta(**span)).isoformat(timespec="seconds")
+
+    def age_backups(self, days: int) -> None:
+        """Leave one backup, taken that long ago by its own header, with its right checksum."""
+        *others, newest = sorted((self.root / "backups").glob("*.dump"))
+        for path in others:
+            path.unlink()
+        content = bytearray(newest.read_bytes())
+        then = datetime.now(UTC) - timedelta(days=days)
+        # Magic, version, sizes, format and compression take 12 bytes; then come second, minute,
+        # hour, day, month and year, each as a sign and four bytes, least significant first.
+        values = (then.second, then.minute, then.hour, then.day, then.month - 1, then.year - 1900)
+        for place, value in enumerate(values):
+            start = 12 + 5 * place
+            content[start : start + 5] = b"\0" + value.to_bytes(4, "little")
+        newest.write_bytes(content)
+        write_checksum(newest)
+
+    def dump(self, *options: str) -> None:
+        """Take a backup with other options than the runbook's."""
+        path = self.root / "backups" / f"mt5_trading_{datetime.now(UTC):%Y%m%d_%H%M%S}.dump"
+        env = data._pg_env(self.box.folder, data.OWNER, self.port)
+        argv = [data.postgres.program("pg_dump"), "-Fc", "-f", path, "-d", data.DATABASE, *options]
+        process.run(argv, env=env, within_s=60).checked()
+        write_checksum(path)
+
+    @contextmanager
+    def volume(self, options: str, *, size: int = 0, files: int = 0) -> Iterator[None]:
+        """A volume that the suite finds mounted, filled with that many bytes and files."""
+        folder = self.root / "volume"
+        folder.mkdir(exist_ok=True)
+        script = PROJECT / "tests" / "proofs" / "in_volume.py"
+        self.wrapper = [
+            "unshare", "--user", "--map-root-user", "--mount", sys.executable, str(script),
+            str(folder), options, str(size), str(files), "--",
+        ]  # fmt: skip
+        try:
+            yield
+        finally:
+            self.wrapper = []
+            folder.rmdir()
+
+    @contextmanager
+    def certificate(self, *, days: float, host: str = "127.0.0.1") -> Iterator[None]:
+        """Another certificate on the alert server."""
+        self._use(make_certificate(self.folder, days=days, host=host))
+        try:
+            yield
+        finally:
+            self._use(make_certificate(self.folder, days=90))
+
+    def _use(self, certificate: Certificate) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate.chain, certificate.key)
+        self.alerts._listener.context = context
+
+    @contextmanager
+    def predictions_changed(self, **fields: Any) -> Iterator[None]:
+        """The proxy hands out predictions with other values."""
+
+        def change(answer: Passing) -> None:
+            if answer.path.startswith("/predict") and answer.status == 200:
+                answer.body = json.dumps(json.loads(answer.body) | fields).encode()
+
+        with self.proxy.changed(change):
+            yield
+
     def forget_restarts(self) -> None:
         """Remove the API's note of its earlier starts."""
         for path in (self.root / "state").iterdir():
             lines = path.read_text("utf-8").splitlines()
             path.write_text("".join(f"{line}\n" for line in lines[-1:]), "utf-8")
+
+    def models_back(self) -> None:
+        """Put the models and the approvals back as they were before the fault."""
+        kept = self.folder / "kept"
+        shutil.rmtree(self.root / "models", ignore_errors=True)
+        shutil.copytree(kept / "models", self.root / "models")
+        shutil.copy2(kept / "approvals.toml", self.box.folder.approvals)
 
     @contextmanager
     def remembered(self) -> Iterator[None]:
@@ -167,13 +318,12 @@ class World:
         try:
             yield
         finally:
-            for name in ("models", "backups"):
-                shutil.rmtree(self.root / name, ignore_errors=True)
-                shutil.copytree(kept / name, self.root / name)
-            shutil.copy2(kept / "approvals.toml", self.box.folder.approvals)
+            self.models_back()
+            shutil.rmtree(self.root / "backups", ignore_errors=True)
+            shutil.copytree(kept / "backups", self.root / "backups")
             for path in self.box.folder.logs.iterdir():
-                if path in sizes:
-                    os.truncate(path, sizes[path]) if path.stat().st_size > sizes[path] else None
+                if path.stat().st_size > sizes.get(path, 0):
+                    os.truncate(path, sizes.get(path, 0))
 
 
 _TARGET = """
@@ -202,12 +352,15 @@ symbols = ["EURUSD", "GBPUSD", "USDJPY", "AUDUSD", "USDCAD", "USDCHF"]
 url = "{proxy}/metrics"
 
 [alerts]
-kind = "alertmanager"
+kind = "grafana"
 url = "{alerts}"
 ca_file = "{ca_file}"
 
 [certificates]
 ca_file = "{ca_file}"
+
+[logs]
+window_h = 0.05
 
 [logs.sources.api]
 files = "{root}/logs/api.log*"
@@ -232,7 +385,8 @@ database = "mt5_trading"
 
 [clock]
 
-# Short, so that a proof need not wait: set before any fault, never changed by one.
+# These and the log's window are short, so that a proof need not wait: set before any fault, and
+# never changed by one.
 [limits]
 transaction_max_s = 4
 """
@@ -245,10 +399,11 @@ def world(folder: Path) -> Iterator[World]:
     box = sandbox.start(
         targets.cache_folder(), 7, keep=False, tell=lambda text: None, private=True
     )
+    (box.folder.secrets / "alerts__token").write_text("glsa_proof_token", "utf-8")
     proxy = Proxy(box.places["api_url"])
     try:
         with HttpServer(certificate) as alerts:
-            alerts.behave("alertmanager_ok")
+            alerts.behave("grafana_ok")
             target = folder / "proofs.toml"
             text = _TARGET.format(
                 proxy=proxy.url, alerts=alerts.url, port=box.places["database_port"],
@@ -266,4 +421,12 @@ def background(connection: Any, statement: str) -> None:
     connection.pgconn.send_query(statement.encode())
 
 
-__all__ = ["Outcome", "World", "background", "subprocess", "world"]
+def write_checksum(path: Path) -> None:
+    """Write the checksum file that belongs to a dump."""
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    path.with_name(f"{path.name}.sha256").write_text(f"{digest}  {path.name}\n", "utf-8")
+
+
+def children(pid: int) -> list[int]:
+    """The ids of a process's children."""
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
