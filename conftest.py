@@ -7,6 +7,7 @@
 # In the order of their imports: a module that is imported before it is listed loses pytest's
 # assertion rewriting.
 pytest_plugins = [
+    "runbook.interruption",
     "runbook.measured",
     "runbook.evidence",
     "runbook.each",

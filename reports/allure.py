@@ -48,8 +48,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         return
     results = folder / "allure-results"
     results.mkdir(exist_ok=True)
+    targets = config.stash[TARGETS]
     environment = {
-        "targets": ", ".join(config.stash[TARGETS]),
+        "targets": ", ".join(targets),
         "occasion": config.option.markexpr or config.option.keyword or "selected",
         "began": f"{config.stash[RUN].began:%Y-%m-%d %H:%M:%S} UTC",
         "python": platform.python_version(),

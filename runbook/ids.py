@@ -82,7 +82,7 @@ def covered(item: pytest.Item) -> Covered | None:
     if marker is None:
         return None
     entries = index()
-    words: dict[str, Any] = marker.kwargs
+    words: dict[str, Any] = dict(marker.kwargs)
     for name in (marker.args[0], words["do"]):
         if name not in entries:
             raise pytest.UsageError(f"{item.nodeid}: {name} is not in {INDEX.name}")

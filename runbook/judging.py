@@ -54,13 +54,15 @@ def pytest_runtest_makereport(
     report = yield
     about = covered(item)
     if about and (report.when == "call" or not report.passed):
-        report.record = record(item, about)
+        made = record(item, about)
+        # Attributes of a report travel with it, from an xdist worker too.
+        vars(report)["record"] = made
         # JUnit reads the item's list when the check is over.
         item.user_properties[:] = [
-            ("verdict", report.record["verdict"]),
+            ("verdict", made["verdict"]),
             ("runbook", about.entry.id),
             ("severity", about.entry.severity),
-            *(("measured", line["text"]) for line in report.record["seen"]),
+            *(("measured", line["text"]) for line in made["seen"]),
         ]
     return report
 

@@ -52,7 +52,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         return
     refuse_absent(item)
     params = item.callspec.params if hasattr(item, "callspec") else {}
-    target = item.config.stash[TARGETS].get(params.get("target"))
+    target = item.config.stash[TARGETS].get(params.get("target", ""))
     for made in closure(probes_of(item)) if target is not None else ():
         for section in missing_sections(made, target):
             raise NotPart(f"{section} is not part of this target")

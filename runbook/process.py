@@ -89,7 +89,12 @@ def streaming(
         tempfile.TemporaryFile() as stderr,
         _started(argv, stdin=stdin, cwd=cwd, env=env, stderr=stderr) as process,
     ):
-        timer = threading.Timer(within_s, lambda: (late.set(), _kill_group(process)))
+
+        def expire() -> None:
+            late.set()
+            _kill_group(process)
+
+        timer = threading.Timer(within_s, expire)
         timer.daemon = True
         timer.start()
         try:

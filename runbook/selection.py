@@ -49,7 +49,8 @@ def pytest_collection_modifyitems(
                 # On call the morning's verdicts are read through the layers.
                 item.add_marker("triage")
     yield
-    targets = list(config.stash.get(TARGETS, {}))
+    chosen = config.stash[TARGETS]
+    targets = list(chosen)
     items.sort(key=lambda item: _order(item, targets))
 
 
@@ -82,6 +83,6 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         return
     if is_dry(session.config) or hasattr(session.config, "workerinput"):
         return
-    words = set(session.config.stash[_SEEN])
-    if Verdict.PASSED not in words or Verdict.BLOCKED in words:
+    seen = session.config.stash[_SEEN]
+    if Verdict.PASSED not in seen or Verdict.BLOCKED in seen:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

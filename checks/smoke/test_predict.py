@@ -38,7 +38,7 @@ def test_prediction_is_for_its_symbol(symbol, predictions, target, measured):
     """The right number for the wrong pair is the wrong order."""
     if target.api.symbol_key is None:
         raise NotPart("api.symbol_key is not set: answers don't name their symbol")
-    answered = predictions[symbol].field(target.api.symbol_key)
+    answered = predictions[symbol].predicted(target.api.symbol_key)
     assert measured(answered, of=f"symbol answered for {symbol}") == symbol
 
 
@@ -55,7 +55,7 @@ def test_prediction_is_of_the_approved_model(
     """Only a model that a person approved may decide."""
     if target.api.model_hash_key is None:
         raise NotPart("api.model_hash_key is not set: answers don't name their model")
-    served = predictions[symbol].field(target.api.model_hash_key)
+    served = predictions[symbol].predicted(target.api.model_hash_key)
     if served is None:
         raise CannotMeasure(f"{symbol}: the answer has no {target.api.model_hash_key}")
     known = "approved" if served in model_approval.approved else f"not approved ({str(served)[:12]})"
@@ -69,9 +69,8 @@ def test_prediction_is_of_the_approved_model(
     do="incident.slow-database",
 )
 @each(symbol="market.symbols")
-def test_prediction_is_quick(symbol, predictions, limits, measured):
+def test_prediction_is_quick(symbol, predictions, target, limits, measured):
     """A late prediction is a missed price."""
     reply = predictions[symbol]
-    if reply.problem:
-        raise CannotMeasure(reply.problem)
+    reply.predicted(target.api.probability_key)
     assert measured(reply.latency_ms, "ms", of=symbol) < limits.prediction_latency_max_ms

@@ -9,8 +9,9 @@ from runbook.ids import runbook
     look="docker compose ps db; docker compose logs --tail 100 db",
     do="incident.slow-database",
 )
-def test_database_layer_is_up(database, log_tails, evidence, measured):
+def test_database_layer_is_up(database, log_tails, waiting_queries, evidence, measured):
     """Everything stands on the database."""
+    evidence("what the database is busy with", waiting_queries)
     evidence("last lines of the database's log", log_tails.get("db", ""))
     assert measured(database.down or "answers", of="db") == "answers"
 

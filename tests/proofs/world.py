@@ -1,6 +1,5 @@
 """The system the proofs break and heal: a sandbox of their own, with a proxy and an alert server."""
 
-import contextlib
 import hashlib
 import json
 import os
@@ -10,6 +9,8 @@ import socket
 import ssl
 import sys
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,13 +21,13 @@ from typing import Any
 from fixtures import sandbox, targets
 from fixtures import sandbox_data as data
 from runbook import process
-from runbook.verdict import CannotMeasure
 from runbook.waiting import NotYet, wait_until
 from tests.http_server import HttpServer
 from tests.proxy import Passing, Proxy
 from tests.server_certificate import Certificate, make_certificate
 
 PROJECT = Path(__file__).parent.parent.parent
+SYMBOLS = ("EURUSD", "GBPUSD", "USDJPY", "AUDUSD", "USDCAD", "USDCHF")
 
 
 @dataclass
@@ -82,7 +83,7 @@ class World:
         assert path.exists(), f"the run wrote no records:\n{text}"
         records = json.loads(path.read_text("utf-8"))
         verdicts = {
-            f"{r['occasion']}/{r['check'].removeprefix('test_')}"
+            r["check"].removeprefix("test_")
             + (f"[{r['subject']}]" if r["subject"] else ""): (r["verdict"], r["reason"])
             for r in records["checks"].values()
         }
@@ -138,8 +139,25 @@ class World:
 
     def wait_for_api(self) -> None:
         """Wait until the API answers that it is healthy."""
-        url = self.box.places["api_url"]
-        wait_until(lambda: sandbox._healthy(self.box.folder, url), "the API", within_s=30)
+        wait_until(self._is_healthy, "the API to be healthy", within_s=30)
+
+    def _is_healthy(self) -> bool | NotYet:
+        status, text = self._health()
+        return status == 200 or NotYet(text)
+
+    def _answers(self) -> bool | NotYet:
+        status, text = self._health()
+        return (status > 0 and "loading" not in text) or NotYet(text)
+
+    def _health(self) -> tuple[int, str]:
+        try:
+            with urllib.request.urlopen(f"{self.box.places['api_url']}/health", timeout=5) as it:
+                return it.status, it.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+        except OSError as error:
+            return 0, str(error)
 
     def _bound(self) -> socket.socket | NotYet:
         # A killed process's last thread may hold the port a moment longer than its first.
@@ -155,30 +173,46 @@ class World:
         self.box.children.append(sandbox.start_trader(self.box.folder, env, tie=True))
 
     def restart_api(self, **env: str) -> None:
-        """End the API and start it, without leaving a trace of it in its own history."""
-        self.end("api")
+        """End the API and start it, without a trace of it in its own history.
+
+        The trader pauses meanwhile: requests before the model is loaded count as errors.
+        """
+        trading = "trader" in sandbox.pids(self.root)
+        if trading:
+            self.end("trader")
+        if "api" in sandbox.pids(self.root):
+            self.end("api")
         self.start_api(**env)
         self.forget_restarts()
+        if trading:
+            self.start_trader()
+            self.pause_s(1.2, "requests to come in")
 
     def start_api_ill(self) -> None:
         """Start the API and wait until it answers, whatever it says."""
-        with contextlib.suppress(CannotMeasure):
-            self._start_api({})
+        self._start_api({})
         wait_until(self._answers, "any answer of the API", within_s=20)
 
-    def _answers(self) -> bool | NotYet:
-        import urllib.error
-        import urllib.request
+    @contextmanager
+    def locked_in_turns(self, table: str, *, held_s: float, free_s: float) -> Iterator[None]:
+        """Somebody locks a table, lets go of it, and locks it again, all the time."""
+        over = threading.Event()
 
+        def lock() -> None:
+            with data.connect(self.box.folder, data.OWNER, self.port) as connection:
+                while not over.is_set():
+                    with connection.transaction():
+                        connection.execute(f"lock table {table} in access exclusive mode")
+                        over.wait(held_s)
+                    over.wait(free_s)
+
+        thread = threading.Thread(target=lock)
+        thread.start()
         try:
-            with urllib.request.urlopen(f"{self.box.places['api_url']}/health", timeout=5):
-                return True
-        except urllib.error.HTTPError as error:
-            with error:
-                text = error.read().decode()
-            return "loading" not in text or NotYet("still loading")
-        except OSError as error:
-            return NotYet(str(error))
+            yield
+        finally:
+            over.set()
+            thread.join()
 
     def send_all(self, name: str, number: int) -> None:
         """Send a signal to a process's children too: each of PostgreSQL's leads its own group."""
@@ -193,7 +227,7 @@ class World:
 
     def settle(self) -> None:
         """Forget what a restart of the database left in its statistics."""
-        self.sql("select pg_stat_reset()", user="postgres")
+        self.sql("select pg_stat_reset(), pg_stat_statements_reset()", user="postgres")
 
     @contextmanager
     def feed_stopped(self) -> Iterator[None]:
@@ -350,6 +384,7 @@ symbols = ["EURUSD", "GBPUSD", "USDJPY", "AUDUSD", "USDCAD", "USDCHF"]
 
 [metrics]
 url = "{proxy}/metrics"
+window_s = 2
 
 [alerts]
 kind = "grafana"
@@ -414,11 +449,6 @@ def world(folder: Path) -> Iterator[World]:
     finally:
         proxy.close()
         sandbox.end(box)
-
-
-def background(connection: Any, statement: str) -> None:
-    """Send a statement that will wait, without waiting for it."""
-    connection.pgconn.send_query(statement.encode())
 
 
 def write_checksum(path: Path) -> None:

@@ -1,0 +1,25 @@
+"""SIGTERM and SIGHUP end a run as Ctrl-C does: what it started is ended and its reports are written."""
+
+import signal
+from types import FrameType
+
+import pytest
+
+_NUMBERS = (signal.SIGTERM, signal.SIGHUP)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Listen; an xdist worker is ended by its controller."""
+    if hasattr(config, "workerinput"):
+        return
+    for number in _NUMBERS:
+        # What nohup ignores stays ignored.
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, _interrupt)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    for other in _NUMBERS:
+        # The cleaning up that now begins is not cut off by a second one.
+        signal.signal(other, signal.SIG_IGN)
+    raise KeyboardInterrupt(f"told to end by {signal.Signals(number).name}")

@@ -1,0 +1,85 @@
+"""Every check is seen red for its stated reason by a real fault, and green again after healing.
+
+Prints the table of faults: what was done, which checks turned and what they said.
+"""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.proofs.expected import differences, expected
+from tests.proofs.faults import FAULTS, Fault
+from tests.proofs.world import World, world
+
+CHECKS = Path(__file__).parent.parent.parent / "checks"
+# A check that the embedded system can't offer is proven where it can be.
+ELSEWHERE = {"statements_are_fast": "tests/proofs/test_statements.py"}
+
+
+@pytest.fixture(scope="session")
+def healthy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A world of the proofs' own, seen green before anything is broken."""
+    with world(tmp_path_factory.mktemp("world")) as made:
+        first = made.judge("morning or smoke or triage")
+        assert first.red == {}, first.screen
+        assert first.exit == 0
+        yield made
+
+
+def first_of_each_check() -> set[str]:
+    found: dict[str, str] = {}
+    for one in FAULTS:
+        found.setdefault(one.proves, one.name)
+    return set(found.values())
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name.replace(" ", "_"))
+def test_fault_turns_exactly_its_checks(
+    fault: Fault, healthy: World, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if not request.config.getoption("--full") and fault.name not in first_of_each_check():
+        pytest.skip("a second fault of a check: runs with --full")
+    with healthy.remembered(), fault.inject(healthy):
+        outcome = healthy.judge(fault.occasion)
+    with capsys.disabled():
+        print(table(fault, outcome.red))
+    wanted = expected(fault.name)
+    assert differences(wanted, outcome.red) == [], outcome.screen
+    assert any(name.split("[")[0] == fault.proves for name in wanted)
+    assert outcome.exit == 1
+    after = healthy.judge(fault.occasion)
+    assert after.red == {}, after.screen
+
+
+def table(fault: Fault, red: dict[str, tuple[str, str]]) -> str:
+    rows = [f"\n{fault.name}"]
+    for name, (verdict, reason) in red.items():
+        rows.append(f"  {verdict:<8} {name:<45} {reason[:150]}")
+    return "\n".join(rows)
+
+
+def checks() -> set[str]:
+    return {
+        node.name.removeprefix("test_")
+        for path in CHECKS.rglob("test_*.py")
+        for node in ast.parse(path.read_text("utf-8")).body
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    }
+
+
+def test_every_check_has_a_fault() -> None:
+    assert checks() - {one.proves for one in FAULTS} == set(ELSEWHERE)
+    assert {one.proves for one in FAULTS} <= checks()
+
+
+def test_no_two_checks_share_a_name() -> None:
+    names = [
+        node.name
+        for path in CHECKS.rglob("test_*.py")
+        for node in ast.parse(path.read_text("utf-8")).body
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    ]
+    assert len(names) == len(set(names))
