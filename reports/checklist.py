@@ -45,8 +45,13 @@ def what_needs_doing(records: Iterable[Record], width: int) -> Iterator[tuple[st
         group = list(cases)
         first = group[0]
         subjects = ", ".join(r["subject"] for r in group if r["subject"])
-        title = f"{first['severity']} {WORDS[first['verdict']]} {first['component']}: {words(first)}"
-        yield first["verdict"], _wrapped(title, f"[{subjects}]" if subjects else "", width, indent=4)
+        title = (
+            f"{first['severity']} {WORDS[first['verdict']]} {first['component']}: {words(first)}"
+        )
+        yield (
+            first["verdict"],
+            _wrapped(title, f"[{subjects}]" if subjects else "", width, indent=4),
+        )
         for text in dict.fromkeys(text for record in group for text in _what_was_seen(record)):
             yield "", _wrapped("", text, width)
         for note in dict.fromkeys(note for record in group for note in record["notes"]):
@@ -64,14 +69,18 @@ def _what_was_seen(record: Record) -> list[str]:
 
 def blocked(records: Iterable[Record], width: int) -> Iterator[str]:
     """What says nothing because a layer below is down, by that layer's reason."""
-    stuck = sorted((r for r in records if r["verdict"] == Verdict.BLOCKED), key=lambda r: r["reason"])
+    stuck = sorted(
+        (r for r in records if r["verdict"] == Verdict.BLOCKED), key=lambda r: r["reason"]
+    )
     for reason, cases in groupby(stuck, key=lambda r: r["reason"]):
         yield _wrapped("", f"{reason}: {len(list(cases))} checks say nothing", width)
 
 
 def skipped(records: Iterable[Record], width: int) -> Iterator[str]:
     """What is not part of the target, each reason once."""
-    left = sorted((r for r in records if r["verdict"] == Verdict.SKIPPED), key=lambda r: r["reason"])
+    left = sorted(
+        (r for r in records if r["verdict"] == Verdict.SKIPPED), key=lambda r: r["reason"]
+    )
     for reason, cases in groupby(left, key=lambda r: r["reason"]):
         count = len(list(cases))
         yield _wrapped("", f"{reason} ({count} check{'s' if count > 1 else ''})", width)

@@ -1,4 +1,4 @@
-"""`metrics.prom` for the node exporter's textfile folder: what each check saw, and when it last passed.
+"""`metrics.prom` for the node exporter: what each check saw, and when it last passed.
 
 An alert on the age of `runbook_run_last_success_timestamp_seconds` is the dead man's switch: a
 morning that did not run is told too.
@@ -61,15 +61,21 @@ def merged(old: dict[Key, float], records: Iterable[Record], now: datetime) -> d
     """
     found = list(records)
     judged = {(r["target"], r["occasion"]) for r in found}
-    stays = {"runbook_check_last_success_timestamp_seconds", "runbook_run_last_success_timestamp_seconds"}
+    stays = {
+        "runbook_check_last_success_timestamp_seconds",
+        "runbook_run_last_success_timestamp_seconds",
+    }
     samples = {
         key: value
         for key, value in old.items()
-        if key[0] in stays or (dict(key[1]).get("target"), dict(key[1]).get("occasion")) not in judged
+        if key[0] in stays
+        or (dict(key[1]).get("target"), dict(key[1]).get("occasion")) not in judged
     }
     stamp = now.timestamp()
     for record in found:
-        labels = {name: record[name] for name in ("target", "occasion", "component", "check", "subject")}
+        labels = {
+            name: record[name] for name in ("target", "occasion", "component", "check", "subject")
+        }
         samples[_key("runbook_check_status", labels)] = _CODES[Verdict(record["verdict"])]
         if record["verdict"] == Verdict.PASSED:
             samples[_key("runbook_check_last_success_timestamp_seconds", labels)] = stamp
@@ -88,7 +94,7 @@ def merged(old: dict[Key, float], records: Iterable[Record], now: datetime) -> d
 
 
 def read(path: Path) -> dict[Key, float]:
-    """The samples of an earlier file; one that can't be understood is put aside, not overwritten."""
+    """The samples of an earlier file; one that can't be understood is put aside."""
     from prometheus_client.parser import text_string_to_metric_families
 
     try:

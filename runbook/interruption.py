@@ -1,4 +1,7 @@
-"""SIGTERM and SIGHUP end a run as Ctrl-C does: what it started is ended and its reports are written."""
+"""SIGTERM and SIGHUP end a run as Ctrl-C does.
+
+What it started is ended, and its reports are written.
+"""
 
 import signal
 from types import FrameType
@@ -20,6 +23,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     for other in _NUMBERS:
-        # The cleaning up that now begins is not cut off by a second one.
-        signal.signal(other, signal.SIG_IGN)
+        # The cleaning up that now begins is not cut off by a second one. A handler and not
+        # SIG_IGN, which processes started meanwhile would inherit.
+        signal.signal(other, _ignore)
     raise KeyboardInterrupt(f"told to end by {signal.Signals(number).name}")
+
+
+def _ignore(number: int, frame: FrameType | None) -> None:
+    """One is enough."""

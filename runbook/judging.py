@@ -71,7 +71,9 @@ def record(item: pytest.Item, about: Covered) -> dict[str, Any]:
     """Everything reports say about a check, in plain values."""
     recorder, target = item.stash[RECORDER], _target(item)
     subject = [str(v) for k, v in _parameters(item).items() if k != "target"]
-    seen = [line | {"text": str(r)} for line, r in zip(recorder.plain(), recorder.records, strict=True)]
+    seen = [
+        line | {"text": str(r)} for line, r in zip(recorder.plain(), recorder.records, strict=True)
+    ]
     return {
         "target": getattr(target, "name", ""),
         "occasion": item.path.parent.name,
@@ -119,6 +121,11 @@ def _judged(item: pytest.Item) -> Iterator[None]:
     except pytest.fail.Exception as error:
         # pytest-timeout raises this; no time to measure is no verdict on the system.
         raise TookTooLong(_red(item, about, Verdict.BROKEN, error)) from None
+    except KeyboardInterrupt:
+        # Left as it is, Allure would call the check skipped and JUnit would not know it.
+        item.session.shouldstop = "interrupted"
+        _say(item, Verdict.BROKEN, "the run was interrupted")
+        raise CannotMeasure("the run was interrupted") from None
     except Exception as error:
         ours = CannotMeasure(f"the check itself broke: {type(error).__name__}: {error}")
         raise CannotMeasure(_red(item, about, Verdict.BROKEN, ours)) from error

@@ -29,7 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--keep",
         action="store_true",
-        help="leave the sandbox running; the next run reuses it, and ends it unless it keeps it too",
+        help="leave the sandbox running; the next run reuses it, and ends it unless kept again",
     )
     group.addoption(
         "--reports", metavar="DIR", help="where reports are written (default: reports/out)"

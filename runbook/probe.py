@@ -21,7 +21,7 @@ from runbook.verdict import CannotMeasure, NotPart, TookTooLong
 
 @dataclass(frozen=True)
 class Probe:
-    """A registered measurement; `needs` and `uses` are the probes it takes, without and with default."""
+    """A registered measurement; it can't do without the probes it `needs`, but without `uses`."""
 
     name: str
     function: Callable[..., Any]
@@ -115,7 +115,9 @@ class Measurement:
         self._ready.wait()
         left = self._began + self.probe.deadline_s - time.monotonic()
         if not self._done.wait(max(0.0, left)):
-            self._seal(error=TookTooLong(f"{self.probe.name} took longer than {self.probe.deadline_s:g} s"))
+            self._seal(
+                error=TookTooLong(f"{self.probe.name} took longer than {self.probe.deadline_s:g} s")
+            )
         if self._error is not None:
             raise self._error.with_traceback(None)
         return self._value

@@ -2,7 +2,7 @@
 
 import pytest
 
-from runbook.each import TARGETS, refuse_absent, Absent
+from runbook.each import TARGETS, Absent, refuse_absent
 from runbook.ids import covered
 from runbook.probe import (
     GATES,
@@ -35,7 +35,11 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     wanted: dict[str, set[str]] = {}
     for item in session.items:
         params = item.callspec.params if hasattr(item, "callspec") else {}
-        if covered(item) is None or "target" not in params or any(isinstance(value, Absent) for value in params.values()):
+        if (
+            covered(item) is None
+            or "target" not in params
+            or any(isinstance(value, Absent) for value in params.values())
+        ):
             continue
         probes = probes_of(item)
         gates = [GATES[layer] for layer in gates_under(probes) if layer in GATES]

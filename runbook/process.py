@@ -1,4 +1,4 @@
-"""The one place that starts subprocesses: bounded, in a process group of their own, killed as a group."""
+"""The one place that starts subprocesses: bounded, each a process group, killed as a group."""
 
 import contextlib
 import os

@@ -14,7 +14,12 @@ _SHORTEST = 4
 _PATTERNS = (
     (re.compile(r"(?<=://)([^/\s:@]*):([^/\s@]+)@"), rf"\1:{MASK}@"),
     (re.compile(r"(?i)\b(authorization:\s*(?:bearer|basic)\s+)[^\s'\"]+"), rf"\1{MASK}"),
-    (re.compile(r"(?i)\b((?:password|passwd|pwd|token|secret|api_?key)\s*[=:]\s*)(?!\[secret\])[^\s'\",;&]+"), rf"\1{MASK}"),
+    (
+        re.compile(
+            r"(?i)\b((?:password|passwd|pwd|token|secret|api_?key)\s*[=:]\s*)(?!\[secret\])[^\s'\",;&]+"
+        ),
+        rf"\1{MASK}",
+    ),
 )
 
 
@@ -58,7 +63,12 @@ REDACTOR = pytest.StashKey[Redactor]()
 def encoded(value: str) -> set[str]:
     """The forms a secret travels in: as it is, URL-encoded, quoted, and base64 at any offset."""
     raw = value.encode()
-    forms = {value, repr(value)[1:-1], urllib.parse.quote(value, safe=""), urllib.parse.quote_plus(value)}
+    forms = {
+        value,
+        repr(value)[1:-1],
+        urllib.parse.quote(value, safe=""),
+        urllib.parse.quote_plus(value),
+    }
     forms |= {urllib.parse.quote(value), value.replace("\\", "\\\\").replace('"', '\\"')}
     for offset in range(3):
         padded = b"\0" * offset + raw

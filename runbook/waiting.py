@@ -28,7 +28,7 @@ def wait_until(
     """Ask `condition` until it answers something else than `NotYet`, and return that.
 
     Args:
-        condition: returns a `NotYet` while there is hope and raises `Impossible` when there is none.
+        condition: returns a `NotYet` while there is hope, raises `Impossible` when there is none.
         what: names what is waited for, as in "waiting for {what}".
         within_s: seconds until giving up; the last try starts before it.
         every_s: seconds between two tries.

@@ -45,13 +45,13 @@ class Outage:
         if self._last is None or now - self._last >= WARN_EVERY:
             self._last = now
             # Not an error: waiting an outage out is the normal course.
-            log.warning(f"{self.what} unavailable", extra={"detail": " ".join(str(error).split())})
+            log.warning("%s unavailable", self.what, extra={"detail": " ".join(str(error).split())})
 
     def worked(self) -> None:
         """Log the end of an outage."""
         if self._last is not None:
             self._last = None
-            log.info(f"{self.what} available again")
+            log.info("%s available again", self.what)
 
 
 class Feed:

@@ -13,7 +13,6 @@ PROJECT = Path(__file__).parent.parent
 pytest_plugins = ["pytester"]
 
 
-
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add --full."""
     parser.addoption("--full", action="store_true", help="all faults, not one for each check")

@@ -95,9 +95,7 @@ class Proxy:
                     self.upstream = None
                     raise ConnectionError(str(error)) from error
                 hop = ("connection", "transfer-encoding", "content-length", "keep-alive")
-                headers = {
-                    n.lower(): v for n, v in response.getheaders() if n.lower() not in hop
-                }
+                headers = {n.lower(): v for n, v in response.getheaders() if n.lower() not in hop}
                 return Passing(self.path, response.status, headers, body)
 
             def finish(self) -> None:

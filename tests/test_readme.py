@@ -36,7 +36,9 @@ def rows() -> list[str]:
 
 
 def test_the_index_is_the_codes():
-    start = README.index("|---|---|---|\n", README.index("## Index of checks")) + len("|---|---|---|\n")
+    start = README.index("|---|---|---|\n", README.index("## Index of checks")) + len(
+        "|---|---|---|\n"
+    )
     written = README[start : README.index("\n\n", start)].splitlines()
     assert written == rows(), "\n".join(rows())
 

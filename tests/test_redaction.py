@@ -75,7 +75,9 @@ def test_a_canary_is_nowhere(small, more):
     if "-s" in more:
         # What a check prints straight to the terminal never passes through the suite.
         del written["screen"]
-    found = [(name, form) for name, text in written.items() for form in forms(CANARY) if form in text]
+    found = [
+        (name, form) for name, text in written.items() for form in forms(CANARY) if form in text
+    ]
     assert found == []
     assert any(b"[secret]" in text for text in written.values())
 
@@ -98,7 +100,12 @@ def test_base64_at_any_offset(before, secret, after):
 
 @pytest.mark.parametrize(
     "text",
-    ["postgresql://user:hunter2@db/x", "Authorization: Bearer hunter2", "password=hunter2", "token: hunter2"],
+    [
+        "postgresql://user:hunter2@db/x",
+        "Authorization: Bearer hunter2",
+        "password=hunter2",
+        "token: hunter2",
+    ],
 )
 def test_what_looks_like_a_credential_goes_too(text):
     assert "hunter2" not in Redactor().clean(text)

@@ -58,7 +58,9 @@ def test_only_one_module_starts_subprocesses():
 
 
 def test_only_reports_talk_to_allure():
-    found = {p.parent.name for p in modules(*ROOMS) if any(n.startswith("allure") for n in imported(p))}
+    found = {
+        p.parent.name for p in modules(*ROOMS) if any(n.startswith("allure") for n in imported(p))
+    }
     assert found <= {"reports"}
 
 
@@ -88,6 +90,10 @@ def test_heavy_libraries_are_imported_where_they_are_used():
     for path in modules(*ROOMS):
         for node in ast.parse(path.read_text("utf-8")).body:
             if isinstance(node, ast.Import | ast.ImportFrom):
-                names = [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+                names = (
+                    [a.name for a in node.names]
+                    if isinstance(node, ast.Import)
+                    else [node.module or ""]
+                )
                 found = {name.split(".")[0] for name in names} & heavy
                 assert not found, f"{path.relative_to(PROJECT)} imports {found} at its top"

@@ -55,7 +55,10 @@ def test_what_is_wrong_is_named(target, text, words):
 
 
 def test_a_missing_file_is_named():
-    with pytest.raises(TargetError, match=r"--target nowhere: there is no file .*targets/nowhere.toml; targets/ has sandbox"):
+    with pytest.raises(
+        TargetError,
+        match=r"--target nowhere: there is no file .*targets/nowhere.toml; targets/ has sandbox",
+    ):
         load("nowhere")
 
 
@@ -110,7 +113,11 @@ def test_the_example_explains_every_key_and_its_default(monkeypatch):
     for section in Target.model_fields:
         if section not in ("sandbox", "limits"):
             assert section in raw, section
-    models = [m for m in vars(target_file).values() if isinstance(m, type) and issubclass(m, target_file.Section)]
+    models = [
+        m
+        for m in vars(target_file).values()
+        if isinstance(m, type) and issubclass(m, target_file.Section)
+    ]
     for model in models:
         if model.__name__ in ("Section", "Sandbox"):
             continue
@@ -139,11 +146,15 @@ def test_a_bad_target_file_ends_with_4_and_one_line(small):
     small.write(morning="", target="[dsk]\n")
     ran = small.run("-m", "morning")
     assert ran.exit == 4
-    assert ran.screen.strip().splitlines() == ["ERROR: t.toml: dsk: unknown key, did you mean disk?"]
+    assert ran.screen.strip().splitlines() == [
+        "ERROR: t.toml: dsk: unknown key, did you mean disk?"
+    ]
 
 
 def test_a_target_anywhere_can_be_given_after_a_space(small, tmp_path_factory):
-    small.write(morning='@runbook("morning.disk", **said)\ndef test_it(measured):\n    "W."\n    assert measured(1, of="x") < 2')
+    small.write(
+        morning='@runbook("morning.disk", **said)\ndef test_it(measured):\n    "W."\n    assert measured(1, of="x") < 2'
+    )
     elsewhere = tmp_path_factory.mktemp("a folder of its own") / "far.toml"
     elsewhere.write_text("[disk]\n", "utf-8")
     assert small.run("-m", "morning", "--target", str(elsewhere), targets="").exit == 0

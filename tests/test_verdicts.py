@@ -68,7 +68,9 @@ def test_verdicts_reach_junit_and_allure(small):
     ],
 )
 def test_a_check_that_judges_nothing_is_red(small, body, words):
-    small.write(morning=f'@runbook("morning.disk", **said)\ndef test_it(measured):\n    "W."\n    {body}')
+    small.write(
+        morning=f'@runbook("morning.disk", **said)\ndef test_it(measured):\n    "W."\n    {body}'
+    )
     ran = small.run("-m", "morning")
     assert ran.exit == 1
     verdict, reason = ran.verdict("test_it")
@@ -77,7 +79,9 @@ def test_a_check_that_judges_nothing_is_red(small, body, words):
 
 
 def test_everything_skipped_is_red(small):
-    small.write(morning='@runbook("morning.disk", **said)\ndef test_it(measured):\n    "W."\n    raise NotPart("x")')
+    small.write(
+        morning='@runbook("morning.disk", **said)\ndef test_it(measured):\n    "W."\n    raise NotPart("x")'
+    )
     assert small.run("-m", "morning").exit == 1
 
 

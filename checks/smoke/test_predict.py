@@ -49,16 +49,16 @@ def test_prediction_is_for_its_symbol(symbol, predictions, target, measured):
     do="rollback.model",
 )
 @each(symbol="market.symbols")
-def test_prediction_is_of_the_approved_model(
-    symbol, predictions, model_approval, target, measured
-):
+def test_prediction_is_of_the_approved_model(symbol, predictions, model_approval, target, measured):
     """Only a model that a person approved may decide."""
     if target.api.model_hash_key is None:
         raise NotPart("api.model_hash_key is not set: answers don't name their model")
     served = predictions[symbol].predicted(target.api.model_hash_key)
     if served is None:
         raise CannotMeasure(f"{symbol}: the answer has no {target.api.model_hash_key}")
-    known = "approved" if served in model_approval.approved else f"not approved ({str(served)[:12]})"
+    known = (
+        "approved" if served in model_approval.approved else f"not approved ({str(served)[:12]})"
+    )
     assert measured(known, of=f"model behind {symbol}") == "approved"
 
 

@@ -16,7 +16,7 @@ def expected(fault: str) -> Turns:
     turns: Turns = {}
     for check, (verdict, words) in table.items():
         names = [check.replace("[*]", f"[{s}]") for s in SYMBOLS] if "[*]" in check else [check]
-        turns |= {name: (verdict, words) for name in names}
+        turns |= dict.fromkeys(names, (verdict, words))
     return turns
 
 

@@ -145,6 +145,8 @@ def a_log_was_cut(world: World) -> Iterator[None]:
     log = world.box.folder.logs / "db.log"
     kept = log.read_bytes()
     os.truncate(log, 0)
+    world.pause_s(4, "the service to be older than what is left of its log")
+    world.sql("select pg_reload_conf()", user="postgres")
     yield
     log.write_bytes(kept)
 
@@ -328,6 +330,7 @@ def database_is_read_only(world: World) -> Iterator[None]:
         "alter system set default_transaction_read_only = on", "select pg_reload_conf()",
         user="postgres",
     )  # fmt: skip
+    world.pause_s(3.5, "somebody to try to write")
     yield
     world.sql(
         "set default_transaction_read_only = off",
@@ -356,7 +359,10 @@ def a_transaction_was_left_open(world: World) -> Iterator[None]:
 @fault("no_lock_is_waiting")
 def a_statement_waits_for_a_lock(world: World) -> Iterator[None]:
     folder, port = world.box.folder, world.port
-    with data.connect(folder, data.OWNER, port) as one, data.connect(folder, data.OWNER, port) as two:
+    with (
+        data.connect(folder, data.OWNER, port) as one,
+        data.connect(folder, data.OWNER, port) as two,
+    ):
         one.execute("begin")
         one.execute("lock table trainset_m1 in access exclusive mode")
         waiting = threading.Thread(target=two.execute, args=["select 1 from trainset_m1 limit 1"])
@@ -547,4 +553,3 @@ def triage_without_a_database(world: World) -> Iterator[None]:
 def triage_without_an_api(world: World) -> Iterator[None]:
     with contextmanager(api_killed)(world):
         yield
-

@@ -62,8 +62,12 @@ def test_a_canary_in_dsn_token_url_header_and_log(leaky: World) -> None:
         outcomes.append(leaky.judge("morning or smoke or triage", "-vv", "--showlocals"))
     assert all(outcome.exit == 1 for outcome in outcomes)
     assert any("[secret]" in outcome.screen for outcome in outcomes)
-    written = {str(p): p.read_bytes() for p in leaky.folder.joinpath("reports").rglob("*") if p.is_file()}
+    written = {
+        str(p): p.read_bytes() for p in leaky.folder.joinpath("reports").rglob("*") if p.is_file()
+    }
     assert len(written) > 100
     written |= {f"screen {n}": outcome.screen.encode() for n, outcome in enumerate(outcomes)}
-    found = [(name, form) for name, text in written.items() for form in forms(CANARY) if form in text]
+    found = [
+        (name, form) for name, text in written.items() for form in forms(CANARY) if form in text
+    ]
     assert found == []

@@ -83,8 +83,10 @@ class World:
         assert path.exists(), f"the run wrote no records:\n{text}"
         records = json.loads(path.read_text("utf-8"))
         verdicts = {
-            r["check"].removeprefix("test_")
-            + (f"[{r['subject']}]" if r["subject"] else ""): (r["verdict"], r["reason"])
+            r["check"].removeprefix("test_") + (f"[{r['subject']}]" if r["subject"] else ""): (
+                r["verdict"],
+                r["reason"],
+            )
             for r in records["checks"].values()
         }
         return Outcome(done.returncode, text, verdicts, reports / "latest")
@@ -431,9 +433,7 @@ transaction_max_s = 4
 def world(folder: Path) -> Iterator[World]:
     """Start it, and end it whatever happens."""
     certificate = make_certificate(folder, days=90)
-    box = sandbox.start(
-        targets.cache_folder(), 7, keep=False, tell=lambda text: None, private=True
-    )
+    box = sandbox.start(targets.cache_folder(), 7, keep=False, tell=lambda text: None, private=True)
     (box.folder.secrets / "alerts__token").write_text("glsa_proof_token", "utf-8")
     proxy = Proxy(box.places["api_url"])
     try:
