@@ -77,14 +77,18 @@ def _write(reporter: Any, config: pytest.Config) -> None:
         if len(config.stash[TARGETS]) > 1:
             reporter.write_line("")
             reporter.write_line(name, bold=True)
+        on_call = "triage" in (config.option.markexpr or "")
         for verdict, line in checklist.checklist(records, width):
-            reporter.write_line(line, **_COLOURS[verdict])
+            # On call the eye is on what is wrong.
+            if not on_call or Verdict(verdict).is_red:
+                reporter.write_line(line, **_COLOURS[verdict])
+        if on_call:
+            for line, style in triage.headline(records, width):
+                reporter.write_line(line, **style)
+            continue
         _block(reporter, "Not part of this target", checklist.skipped(records, width), light=True)
         _block(reporter, "Blocked", checklist.blocked(records, width), yellow=True)
         _needs_doing(reporter, records, width)
-        if "triage" in (config.option.markexpr or ""):
-            for line, style in triage.headline(records, width):
-                reporter.write_line(line, **style)
     reporter.write_line("")
     red = any(Verdict(r["verdict"]).is_red for r in run.records.values())
     good = bool(run.count(Verdict.PASSED)) and not red

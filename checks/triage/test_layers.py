@@ -7,7 +7,7 @@ from runbook.ids import runbook
     "triage.layers",
     likely="the database process died or its disk is full",
     look="docker compose ps db; docker compose logs --tail 100 db",
-    do="incident.slow-database",
+    do="incident.api-down",
 )
 def test_database_layer_is_up(database, log_tails, waiting_queries, evidence, measured):
     """Everything stands on the database."""
