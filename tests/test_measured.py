@@ -1,0 +1,108 @@
+"""What was seen: compared once, recorded plainly."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import numpy as np
+import pytest
+
+from runbook.measured import Recorder
+from runbook.verdict import JudgedNothing
+
+
+@pytest.mark.parametrize(
+    ("compare", "limit", "ok"),
+    [
+        (lambda v: v < 80, "< 80", True),
+        (lambda v: v < 63, "< 63", False),
+        (lambda v: v <= 63, "<= 63", True),
+        (lambda v: v > 63, "> 63", False),
+        (lambda v: v >= 63, ">= 63", True),
+        (lambda v: v == 63, "= 63", True),
+        (lambda v: v != 63, "not 63", False),
+    ],
+)
+def test_a_comparison_is_recorded(compare, limit, ok):
+    recorder = Recorder()
+    assert compare(recorder(63, "%", of="disk /")) is ok
+    [record] = recorder.records
+    assert (record.limit, record.ok) == (limit, ok)
+    assert str(record) == f"disk /: 63 %, limit {limit}"
+
+
+@pytest.mark.parametrize(
+    "compare",
+    [
+        lambda v: v < 1,
+        lambda v: v > 1,
+        lambda v: v == 1,
+        lambda v: v != 1,
+        lambda v: v >= float("nan"),
+    ],
+    ids=["lt", "gt", "eq", "ne", "nan"],
+)
+@pytest.mark.parametrize("value", [float("nan"), np.float64("nan")], ids=["python", "numpy"])
+def test_nan_never_passes(value, compare):
+    recorder = Recorder()
+    assert compare(recorder(value, of="x")) is False
+    assert recorder.missed
+
+
+@pytest.mark.parametrize(
+    ("value", "plain", "unit"),
+    [
+        (np.float32(1.5), 1.5, ""),
+        (np.int64(3), 3, ""),
+        (Decimal("2.5"), 2.5, ""),
+        (timedelta(minutes=2), 120.0, "s"),
+        (datetime(2026, 1, 2, tzinfo=UTC), "2026-01-02T00:00:00+00:00", ""),
+        (True, True, ""),
+        ("text", "text", ""),
+        (None, "None", ""),
+    ],
+)
+def test_values_are_made_plain(value, plain, unit):
+    recorder = Recorder()
+    recorder(value, of="x")
+    [record] = recorder.records
+    assert record.value == plain
+    assert type(record.value) in (int, float, str, bool)
+    assert record.unit == unit
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0, "0"), (0.0004, "0"), (4.567, "4.57"), (63.0, "63"), (302.16, "302.2"), (12345, "12 345"), (True, "True")],
+)  # fmt: skip
+def test_numbers_as_people_read_them(value, shown):
+    recorder = Recorder()
+    recorder(value, of="x")
+    assert recorder.records[0].seen == shown
+
+
+def test_what_is_only_measured_is_refused():
+    recorder = Recorder()
+    with pytest.raises(JudgedNothing, match="measured nothing"):
+        recorder.check_passed()
+    value = recorder(1, of="disk /")
+    with pytest.raises(JudgedNothing, match="disk /: measured but compared with nothing"):
+        recorder.check_passed()
+    with pytest.raises(JudgedNothing):
+        bool(value)
+    assert value < 2
+    recorder.check_passed()
+
+
+def test_a_pass_over_a_false_comparison_is_refused():
+    recorder = Recorder()
+    _ = recorder(1, of="x") > 2
+    with pytest.raises(AssertionError, match="came out false"):
+        recorder.check_passed()
+
+
+def test_records_travel_as_plain_values():
+    recorder = Recorder()
+    _ = recorder(np.float64(1), "%", of="x") < 2
+    assert list(recorder.plain()) == [
+        {"subject": "x", "value": 1.0, "unit": "%", "limit": "< 2", "ok": True, "seen": "1 %"}
+    ]
