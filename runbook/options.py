@@ -37,10 +37,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def joined(words: Sequence[str]) -> list[str]:
-    """The same command line, an existing path after one of our options joined to it by `=`."""
+    """The same command line, a path after one of our options joined to it by `=`.
+
+    One that does not exist yet too: it may by the time an xdist worker reads the line.
+    """
     result: list[str] = []
     for word in words:
-        if result and result[-1] in _WITH_VALUE and Path(word).exists():
+        is_path = "/" in word or Path(word).exists()
+        if is_path and result and result[-1] in _WITH_VALUE:
             result[-1] = f"{result[-1]}={word}"
         else:
             result.append(word)

@@ -14,6 +14,7 @@ from runbook.options import joined
             ["pytest", "--target=/", "--target=/tmp"],
         ),
         (["pytest", "--reports", "/"], ["pytest", "--reports=/"]),
+        (["pytest", "--reports", "not/yet"], ["pytest", "--reports=not/yet"]),
         (["pytest", "--target", "stackless"], ["pytest", "--target", "stackless"]),
         (["pytest", "--target=/", "/"], ["pytest", "--target=/", "/"]),
         (["pytest", "-m", "morning"], ["pytest", "-m", "morning"]),

@@ -16,6 +16,7 @@ from xml.etree import ElementTree
 import pytest
 
 from fixtures import sandbox
+from fixtures import sandbox_processes as processes
 from runbook import process
 from runbook.waiting import NotYet, wait_until
 
@@ -235,7 +236,7 @@ def test_a_kept_one_is_reused_then_ended(home):
     [root] = home.runs
     places = json.loads((root / "sandbox.json").read_text("utf-8"))["places"]
     assert f"keeps running: {places['api_url']}, files in {root}" in first.screen
-    alive = sandbox.pids(root)
+    alive = processes.pids(root)
     assert alive.keys() == {"db", "api", "trader"}
 
     began = time.monotonic()
@@ -249,7 +250,7 @@ def test_a_kept_one_is_reused_then_ended(home):
     assert "starting" not in again.screen
     assert f"keeps running: {places['api_url']}" in again.screen
     assert home.runs == [root]
-    assert sandbox.pids(root) == alive
+    assert processes.pids(root) == alive
 
     last = home.run(*ONE_CHECK).green()
     assert "starting" not in last.screen
@@ -261,12 +262,12 @@ def test_a_kept_one_is_reused_then_ended(home):
 def test_a_kept_one_that_two_runs_use_stays_until_both_are_done(home):
     home.run(*ONE_CHECK, "--keep").green()
     [root] = home.runs
-    alive = sandbox.pids(root)
+    alive = processes.pids(root)
     mine = sandbox.start(home.folder, SEED, keep=False, tell=pytest.fail)
     assert mine.folder.root == root
     other = home.run(*ONE_CHECK).green()
     assert "starting" not in other.screen
-    assert sandbox.pids(root) == alive
+    assert processes.pids(root) == alive
     sandbox.end(mine)
     assert home.runs == []
     home.nothing_runs()
@@ -284,7 +285,7 @@ def test_two_runs_end_a_kept_one_together(home):
 def test_a_kept_one_whose_processes_died_is_removed(home):
     home.run(*ONE_CHECK, "--keep").green()
     [root] = home.runs
-    for pid in sandbox.pids(root).values():
+    for pid in processes.pids(root).values():
         os.kill(pid, signal.SIGKILL)
     home.nothing_runs()
     ran = home.run(*ONE_CHECK).green()
@@ -322,7 +323,7 @@ def test_an_ordinary_user_can_run_it(home):
     begun = home.begin("-m", "morning", wrapper=wrapper)
     root = home.when(begun, "db.pid")
     database = wait_until(
-        lambda: sandbox.pids(root).get("db") or NotYet("no id"), "the database", within_s=10
+        lambda: processes.pids(root).get("db") or NotYet("no id"), "the database", within_s=10
     )
     namespaces = {Path(f"/proc/{pid}/ns/user").readlink() for pid in (begun.process.pid, database)}
     assert len(namespaces) == 1, "PostgreSQL runs as that user, without a namespace of its own"

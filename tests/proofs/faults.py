@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fixtures import sandbox_data as data
+from fixtures import sandbox_database as database
 from tests.proofs.world import World
 from tests.proxy import Passing
 
@@ -135,7 +136,7 @@ def an_alert_rule_is_in_error(world: World) -> Iterator[None]:
 
 @fault("log_is_free_of_errors")
 def a_statement_fails_in_the_database(world: World) -> Iterator[None]:
-    with data.connect(world.box.folder, data.OWNER, world.port) as connection:
+    with database.connect(world.box.folder, data.OWNER, world.port) as connection:
         connection.pgconn.exec_(b"select 1/0")
     yield
 
@@ -343,13 +344,13 @@ def database_is_read_only(world: World) -> Iterator[None]:
 def nearly_all_connections_are_used(world: World) -> Iterator[None]:
     with ExitStack() as stack:
         for _ in range(28):
-            stack.enter_context(data.connect(world.box.folder, data.OWNER, world.port))
+            stack.enter_context(database.connect(world.box.folder, data.OWNER, world.port))
         yield
 
 
 @fault("no_transaction_is_old")
 def a_transaction_was_left_open(world: World) -> Iterator[None]:
-    with data.connect(world.box.folder, data.OWNER, world.port) as connection:
+    with database.connect(world.box.folder, data.OWNER, world.port) as connection:
         connection.execute("begin")
         connection.execute("select 1")
         world.pause_s(5, "the transaction to grow old")
@@ -360,8 +361,8 @@ def a_transaction_was_left_open(world: World) -> Iterator[None]:
 def a_statement_waits_for_a_lock(world: World) -> Iterator[None]:
     folder, port = world.box.folder, world.port
     with (
-        data.connect(folder, data.OWNER, port) as one,
-        data.connect(folder, data.OWNER, port) as two,
+        database.connect(folder, data.OWNER, port) as one,
+        database.connect(folder, data.OWNER, port) as two,
     ):
         one.execute("begin")
         one.execute("lock table trainset_m1 in access exclusive mode")
@@ -384,7 +385,7 @@ def everything_is_read_from_disk(world: World) -> Iterator[None]:
 
 @fault("indexes_are_valid")
 def an_index_build_failed(world: World) -> Iterator[None]:
-    with data.connect(world.box.folder, data.OWNER, world.port) as connection:
+    with database.connect(world.box.folder, data.OWNER, world.port) as connection:
         connection.pgconn.exec_(
             b"create unique index concurrently half_built on trainset_m1 (symbol)"
         )

@@ -18,8 +18,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from fixtures import embedded_postgres as postgres
 from fixtures import sandbox, targets
 from fixtures import sandbox_data as data
+from fixtures import sandbox_database as database
+from fixtures import sandbox_processes as processes
 from runbook import process
 from runbook.waiting import NotYet, wait_until
 from tests.http_server import HttpServer
@@ -94,7 +97,7 @@ class World:
     def sql(self, *statements: str, user: str = data.OWNER) -> list[tuple[Any, ...]]:
         """Run statements one by one; the rows of the last one that has some."""
         rows: list[tuple[Any, ...]] = []
-        with data.connect(self.box.folder, user, self.port) as connection:
+        with database.connect(self.box.folder, user, self.port) as connection:
             for statement in statements:
                 cursor = connection.execute(statement)
                 rows = cursor.fetchall() if cursor.description else rows
@@ -102,13 +105,13 @@ class World:
 
     def send(self, name: str, number: int) -> None:
         """Send one of the stack's processes a signal."""
-        os.killpg(sandbox.pids(self.root)[name], number)
+        os.killpg(processes.pids(self.root)[name], number)
 
     def end(self, name: str, number: int = signal.SIGKILL) -> None:
         """End one of the stack's processes and see it gone."""
         self.send(name, number)
         wait_until(
-            lambda: name not in sandbox.pids(self.root) or NotYet("still there"),
+            lambda: name not in processes.pids(self.root) or NotYet("still there"),
             f"{name} to end",
             within_s=10,
         )
@@ -120,12 +123,12 @@ class World:
         argv_port = self.port
         folder = self.box.folder
         started = process.start(
-            data.postgres.server(folder.pgdata, argv_port, tie=True),
+            postgres.server(folder.pgdata, argv_port, tie=True),
             output=folder.logs / "db.log",
         )
-        sandbox._remember(folder, "db", started)
+        processes.remember(folder.root, "db", started)
         self.box.children.append(started)
-        data.connect(folder, "postgres", argv_port, database="postgres").close()
+        database.connect(folder, "postgres", argv_port, database="postgres").close()
 
     def start_api(self, **env: str) -> None:
         """Start the API where it was, and wait until it is healthy."""
@@ -179,10 +182,10 @@ class World:
 
         The trader pauses meanwhile: requests before the model is loaded count as errors.
         """
-        trading = "trader" in sandbox.pids(self.root)
+        trading = "trader" in processes.pids(self.root)
         if trading:
             self.end("trader")
-        if "api" in sandbox.pids(self.root):
+        if "api" in processes.pids(self.root):
             self.end("api")
         self.start_api(**env)
         self.forget_restarts()
@@ -201,7 +204,7 @@ class World:
         over = threading.Event()
 
         def lock() -> None:
-            with data.connect(self.box.folder, data.OWNER, self.port) as connection:
+            with database.connect(self.box.folder, data.OWNER, self.port) as connection:
                 while not over.is_set():
                     with connection.transaction():
                         connection.execute(f"lock table {table} in access exclusive mode")
@@ -218,7 +221,7 @@ class World:
 
     def send_all(self, name: str, number: int) -> None:
         """Send a signal to a process's children too: each of PostgreSQL's leads its own group."""
-        leader = sandbox.pids(self.root)[name]
+        leader = processes.pids(self.root)[name]
         for pid in (leader, *children(leader)):
             os.kill(pid, number)
 
@@ -283,7 +286,7 @@ class World:
         """Take a backup with other options than the runbook's."""
         path = self.root / "backups" / f"mt5_trading_{datetime.now(UTC):%Y%m%d_%H%M%S}.dump"
         env = data._pg_env(self.box.folder, data.OWNER, self.port)
-        argv = [data.postgres.program("pg_dump"), "-Fc", "-f", path, "-d", data.DATABASE, *options]
+        argv = [postgres.program("pg_dump"), "-Fc", "-f", path, "-d", database.DATABASE, *options]
         process.run(argv, env=env, within_s=60).checked()
         write_checksum(path)
 
