@@ -5,7 +5,7 @@ morning that did not run is told too.
 """
 
 import fcntl
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ import pytest
 from reports.places import OUT
 from reports.records import RUN, Record
 from runbook.redaction import REDACTOR
+from runbook.selection import whole_occasions
 from runbook.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -34,6 +35,11 @@ _HELP = {
     "runbook_run_last_success_timestamp_seconds": "When everything on this occasion passed last.",
     "runbook_run_timestamp_seconds": "When this occasion was judged last.",
 }
+_LABELS = ("target", "occasion", "component", "check", "subject")
+_LASTING = (
+    "runbook_check_last_success_timestamp_seconds",
+    "runbook_run_last_success_timestamp_seconds",
+)
 Key = tuple[str, tuple[tuple[str, str], ...]]
 
 
@@ -48,34 +54,37 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     path = out / "metrics.prom"
     with (out / ".metrics.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        write(path, merged(read(path), records, run.began))
+        write(path, merged(read(path), records, run.began, whole_occasions(config)))
 
 
-def merged(old: dict[Key, float], records: Iterable[Record], now: datetime) -> dict[Key, float]:
-    """The old samples with those of this run's targets and occasions replaced.
+def merged(
+    old: dict[Key, float], records: Iterable[Record], now: datetime, whole: frozenset[str]
+) -> dict[Key, float]:
+    """The old samples with those of this run's checks replaced.
 
     Args:
         old: samples as `read` gives them.
         records: this run's.
         now: when the run began.
+        whole: the occasions whose checks were all selected. Checks that no longer exist go with
+            such a run; and only such a run can say that the occasion passed.
     """
     found = list(records)
     judged = {(r["target"], r["occasion"]) for r in found}
-    stays = {
-        "runbook_check_last_success_timestamp_seconds",
-        "runbook_run_last_success_timestamp_seconds",
-    }
-    samples = {
-        key: value
-        for key, value in old.items()
-        if key[0] in stays
-        or (dict(key[1]).get("target"), dict(key[1]).get("occasion")) not in judged
-    }
+    replaced = {_check(r) for r in found}
+
+    def stays(key: Key) -> bool:
+        labels = dict(key[1])
+        if key[0] in _LASTING:
+            return True
+        if (labels["target"], labels["occasion"]) not in judged:
+            return True
+        return labels["occasion"] not in whole and _check(labels) not in replaced
+
+    samples = {key: value for key, value in old.items() if stays(key)}
     stamp = now.timestamp()
     for record in found:
-        labels = {
-            name: record[name] for name in ("target", "occasion", "component", "check", "subject")
-        }
+        labels = {name: record[name] for name in _LABELS}
         samples[_key("runbook_check_status", labels)] = _CODES[Verdict(record["verdict"])]
         if record["verdict"] == Verdict.PASSED:
             samples[_key("runbook_check_last_success_timestamp_seconds", labels)] = stamp
@@ -84,11 +93,12 @@ def merged(old: dict[Key, float], records: Iterable[Record], now: datetime) -> d
                 more = {"of": line["subject"], "unit": line["unit"]}
                 samples[_key("runbook_check_value", labels | more)] = float(line["value"])
     for target, occasion in judged:
-        mine = [r for r in found if (r["target"], r["occasion"]) == (target, occasion)]
+        if occasion not in whole:
+            continue
         labels = {"target": target, "occasion": occasion}
         samples[_key("runbook_run_timestamp_seconds", labels)] = stamp
-        verdicts = {Verdict(r["verdict"]) for r in mine}
-        if Verdict.PASSED in verdicts and not any(v.is_red for v in verdicts):
+        mine = {Verdict(r["verdict"]) for r in found if _of(r) == (target, occasion)}
+        if Verdict.PASSED in mine and not any(verdict.is_red for verdict in mine):
             samples[_key("runbook_run_last_success_timestamp_seconds", labels)] = stamp
     return samples
 
@@ -128,3 +138,11 @@ def write(path: Path, samples: dict[Key, float]) -> None:
 
 def _key(name: str, labels: dict[str, Any]) -> Key:
     return name, tuple(sorted((key, str(value)) for key, value in labels.items()))
+
+
+def _check(labels: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(labels.get(name) for name in _LABELS)
+
+
+def _of(record: Record) -> tuple[str, str]:
+    return record["target"], record["occasion"]

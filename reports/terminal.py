@@ -7,7 +7,7 @@ import pytest
 from reports import checklist, triage
 from reports.records import RUN, Record, Run
 from runbook.each import TARGETS
-from runbook.selection import is_dry, judges
+from runbook.selection import is_dry, judges, whole_occasions
 from runbook.verdict import Verdict
 
 _COLOURS: dict[str, dict[str, bool]] = {
@@ -60,15 +60,15 @@ def pytest_report_teststatus(
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Any:
+def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> Any:
     """The checklist, what is left out, what needs doing, and the verdict as the last line."""
     result = yield
     if _shown(config):
-        _write(terminalreporter, config)
+        _write(terminalreporter, config, exitstatus)
     return result
 
 
-def _write(reporter: Any, config: pytest.Config) -> None:
+def _write(reporter: Any, config: pytest.Config, exitstatus: int) -> None:
     run = config.stash[RUN]
     width = reporter._tw.fullwidth
     reporter.ensure_newline()
@@ -91,9 +91,11 @@ def _write(reporter: Any, config: pytest.Config) -> None:
         _needs_doing(reporter, records, width)
     reporter.write_line("")
     red = any(Verdict(r["verdict"]).is_red for r in run.records.values())
-    good = bool(run.count(Verdict.PASSED)) and not red
+    # pytest knows of what has no record: a file that could not be collected, an interruption.
+    good = bool(run.count(Verdict.PASSED)) and not red and exitstatus == pytest.ExitCode.OK
     verdict = "GREEN" if good else "RED"
-    text = f"{_title(config, run)} · {verdict}: {checklist.totals(run.records.values())}"
+    some = "" if whole_occasions(config) else " (a selection)"
+    text = f"{_title(config, run)}{some} · {verdict}: {checklist.totals(run.records.values())}"
     reporter.write_line(f"{text} in {run.took_s:.1f} s", bold=True, green=good, red=not good)
 
 

@@ -1,5 +1,6 @@
 """Which checks run: the occasion, the runbook's order, and nothing at all being red."""
 
+import re
 from collections.abc import Generator
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from runbook.verdict import Verdict
 
 # The folders under checks/; pyproject.toml registers the same words as markers.
 DEFAULT_OCCASION = "morning"
+# On call the morning's verdicts are read through the layers.
+ON_CALL = "triage"
 _SEEN = pytest.StashKey[list[str]]()
 
 
@@ -25,6 +28,25 @@ def is_dry(config: pytest.Config) -> bool:
     """Whether this run only lists what it would do."""
     option = config.option
     return bool(option.collectonly or option.setupplan or option.setuponly)
+
+
+def whole_occasions(config: pytest.Config) -> frozenset[str]:
+    """The occasions of which every check was selected: only they can be called passed.
+
+    By the command line alone, as an xdist controller doesn't see what its workers left out.
+    """
+    option = config.option
+    narrowed = (
+        option.keyword
+        or getattr(option, "deselect", None)
+        or getattr(option, "lf", False)
+        or getattr(option, "stepwise", False)
+        or config.args_source == pytest.Config.ArgsSource.ARGS
+    )
+    if narrowed or not re.fullmatch(r"\w+( or \w+)*", option.markexpr or ""):
+        return frozenset()
+    named = frozenset(option.markexpr.split(" or "))
+    return named | {DEFAULT_OCCASION} if ON_CALL in named else named
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -46,8 +68,7 @@ def pytest_collection_modifyitems(
         if covered(item):
             item.add_marker(item.path.parent.name)
             if item.path.parent.name == DEFAULT_OCCASION:
-                # On call the morning's verdicts are read through the layers.
-                item.add_marker("triage")
+                item.add_marker(ON_CALL)
     yield
     chosen = config.stash[TARGETS]
     targets = list(chosen)

@@ -15,6 +15,7 @@ from runbook.ids import index
 from runbook.verdict import Verdict
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
+WHOLE = frozenset({"morning", "smoke"})
 
 
 def record(**changes: Any) -> dict[str, Any]:
@@ -181,7 +182,7 @@ def test_the_headline_fits_and_names_the_next_step():
 
 def test_the_file_can_be_read_back(tmp_path):
     odd = 'quote " backslash \\ and\nline'
-    samples = prometheus.merged({}, [record(subject=odd), failed(subject="b")], NOW)
+    samples = prometheus.merged({}, [record(subject=odd), failed(subject="b")], NOW, WHOLE)
     prometheus.write(tmp_path / "metrics.prom", samples)
     text = (tmp_path / "metrics.prom").read_text("utf-8")
     families = {f.name for f in text_string_to_metric_families(text)}
@@ -198,8 +199,10 @@ def status(samples: dict[Any, float], name: str, **labels: str) -> list[float]:
 
 
 def test_a_run_replaces_its_own_lines_and_no_others():
-    first = prometheus.merged({}, [record(), record(target="u"), record(occasion="smoke")], NOW)
-    second = prometheus.merged(first, [failed()], NOW.replace(hour=9))
+    first = prometheus.merged(
+        {}, [record(), record(target="u"), record(occasion="smoke")], NOW, WHOLE
+    )
+    second = prometheus.merged(first, [failed()], NOW.replace(hour=9), WHOLE)
     check, passed = "runbook_check_status", "runbook_check_last_success_timestamp_seconds"
     assert status(second, check, target="t", occasion="morning") == [1]
     assert status(second, check, target="u") == [0]
@@ -211,13 +214,28 @@ def test_a_run_replaces_its_own_lines_and_no_others():
 
 @pytest.mark.parametrize("verdict", ["failed", "broken", "blocked"])
 def test_a_red_run_is_no_success(verdict):
-    samples = prometheus.merged({}, [record(), record(check="test_b", verdict=verdict)], NOW)
+    samples = prometheus.merged({}, [record(), record(check="test_b", verdict=verdict)], NOW, WHOLE)
     assert status(samples, "runbook_run_last_success_timestamp_seconds") == []
     assert status(samples, "runbook_run_timestamp_seconds") == [NOW.timestamp()]
 
 
+def test_a_selection_says_nothing_about_its_occasion():
+    first = prometheus.merged({}, [record(), failed(check="test_b")], NOW, WHOLE)
+    second = prometheus.merged(first, [record()], NOW.replace(hour=9), frozenset())
+    assert status(second, "runbook_check_status", check="test_b") == [1]
+    assert status(second, "runbook_check_status", check="test_disk_has_headroom") == [0]
+    assert status(second, "runbook_run_last_success_timestamp_seconds") == []
+    assert status(second, "runbook_run_timestamp_seconds") == [NOW.timestamp()]
+
+
+def test_a_whole_run_forgets_checks_that_are_no_more():
+    first = prometheus.merged({}, [record(), record(check="test_b")], NOW, WHOLE)
+    second = prometheus.merged(first, [record()], NOW, WHOLE)
+    assert status(second, "runbook_check_status", check="test_b") == []
+
+
 def test_nothing_but_skips_is_no_success():
-    samples = prometheus.merged({}, [record(verdict="skipped")], NOW)
+    samples = prometheus.merged({}, [record(verdict="skipped")], NOW, WHOLE)
     assert status(samples, "runbook_run_last_success_timestamp_seconds") == []
 
 
