@@ -7,29 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from runbook import process
+from tests.small_suite import BARE, MECHANISMS, PYPROJECT
 
-_ROOT = Path(__file__).parent.parent
 _CHECKS, _PROBES, _FILES = 1000, 50, 10
-_PYPROJECT = f"""
-[tool.pytest]
-strict = true
-testpaths = ["checks"]
-pythonpath = [".", {str(_ROOT)!r}]
-addopts = ["--import-mode=importlib", "-p", "no:pytest11.testinfra", "-p", "no:cacheprovider"]
-filterwarnings = ["error"]
-"""
-# Bare pytest goes without the time limit and the markers that the suite needs.
-_OF_THE_SUITE = """
-timeout = "60"
-timeout_method = "signal"
-markers = ["morning: m", "smoke: s", "triage: t", "runbook: r", "each: e"]
-"""
-_MECHANISMS = [
-    "runbook.measured", "runbook.evidence", "runbook.each", "runbook.selection", "runbook.probing",
-    "runbook.judging", "fixtures.targets", "fixtures.sandbox", "reports.places", "reports.records",
-    "reports.redacting", "reports.allure", "reports.prometheus", "reports.history",
-    "reports.terminal", "probes",
-]  # fmt: skip
 _CHECK = """
 @runbook("morning.disk", likely="a cause", look="a command", do="maintenance.disk")
 def test_number_{n}_is_small(probe_{p}, limits, measured):
@@ -87,8 +67,8 @@ def _write_ours(folder: Path) -> None:
         f"@probe(section='disk')\ndef probe_{p}(target):\n    return {p}\n" for p in range(_PROBES)
     ]
     _write(folder, _CHECK, "from runbook.ids import runbook\n")
-    (folder / "pyproject.toml").write_text(_PYPROJECT + _OF_THE_SUITE, "utf-8")
-    (folder / "conftest.py").write_text(f"pytest_plugins = {_MECHANISMS!r}\n", "utf-8")
+    (folder / "pyproject.toml").write_text(PYPROJECT, "utf-8")
+    (folder / "conftest.py").write_text(f"pytest_plugins = {MECHANISMS!r}\n", "utf-8")
     head = "from runbook.probe import probe\n"
     (folder / "probes.py").write_text(head + "\n".join(probes), "utf-8")
     (folder / "t.toml").write_text("[disk]\n", "utf-8")
@@ -100,7 +80,7 @@ def _write_bare(folder: Path) -> None:
         for p in range(_PROBES)
     ]
     _write(folder, _BARE, "")
-    (folder / "pyproject.toml").write_text(_PYPROJECT, "utf-8")
+    (folder / "pyproject.toml").write_text(BARE, "utf-8")
     (folder / "conftest.py").write_text("import pytest\n" + "\n".join(probes), "utf-8")
 
 

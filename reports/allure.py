@@ -5,6 +5,7 @@ import json
 import platform
 from collections.abc import Generator
 from importlib.metadata import version
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,8 @@ from runbook.each import TARGETS
 from runbook.redaction import REDACTOR
 from runbook.verdict import Verdict
 
+# Fixtures set up for every check that do no work of their own.
+_QUIET = ("measured", "evidence")
 _SEVERITIES = {"P0": "blocker", "P1": "critical", "P2": "normal", "P3": "minor"}
 _CATEGORIES = [
     {"name": "The system is wrong", "matchedStatuses": ["failed"]},
@@ -38,6 +41,18 @@ def pytest_runtest_makereport(
     if record and item.config.getoption("allure_report_dir", None):
         _tell(record)
     return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_fixture_post_finalizer(fixturedef: Any, request: pytest.FixtureRequest) -> None:
+    """Spare Allure a file per check that would only say when `measured` was set up."""
+    listener = request.config.pluginmanager.get_plugin("allure_listener")
+    if (
+        listener is not None
+        and fixturedef.argname in _QUIET
+        and (group := listener._cache.pop(fixturedef))
+    ):
+        listener.allure_logger._items.pop(group)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -72,12 +72,22 @@ def runbook(
     return pytest.mark.runbook(id, **words)
 
 
+_COVERED = pytest.StashKey[Covered | None]()
+
+
 def covered(item: pytest.Item) -> Covered | None:
     """What the check says about itself; `None` for the suite's own tests.
 
     Raises:
         pytest.UsageError: the id is not in the index.
     """
+    # Everything that looks at a check asks this, a dozen times each.
+    if _COVERED not in item.stash:
+        item.stash[_COVERED] = _covered(item)
+    return item.stash[_COVERED]
+
+
+def _covered(item: pytest.Item) -> Covered | None:
     marker = item.get_closest_marker("runbook")
     if marker is None:
         return None

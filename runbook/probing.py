@@ -1,5 +1,7 @@
 """Starts the probes when the run begins."""
 
+import gc
+
 import pytest
 
 from runbook.each import TARGETS, Absent, refuse_absent
@@ -32,6 +34,8 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     config = session.config
     if is_dry(config) or hasattr(config, "workerinput"):
         return
+    # What was collected stays to the end: no need to look through it again and again.
+    gc.freeze()
     wanted: dict[str, set[str]] = {}
     for item in session.items:
         params = item.callspec.params if hasattr(item, "callspec") else {}

@@ -1,6 +1,7 @@
 """The forex week: open from Sunday 17:00 to Friday 17:00 New York time.
 
-The market is also closed on 25 December and 1 January (New York dates).
+The market's day runs from 17:00 to 17:00 and bears the date it ends on; the days of 25 December
+and 1 January are closed.
 """
 
 from __future__ import annotations
@@ -21,26 +22,13 @@ def day_start(day: date) -> datetime:
 
 
 def is_trading_day(day: date) -> bool:
-    """Whether the FX day has any bars: Monday to Friday."""
-    return day.weekday() < 5
-
-
-def is_holiday(day: date) -> bool:
-    """Whether the market is shut on this New York date."""
-    return (day.month, day.day) in {(12, 25), (1, 1)}
+    """Whether the FX day has any bars: Monday to Friday, but no holiday."""
+    return day.weekday() < 5 and (day.month, day.day) not in {(12, 25), (1, 1)}
 
 
 def is_open(moment: datetime) -> bool:
     """Whether the market is open at the moment."""
-    local = moment.astimezone(NEW_YORK)
-    if is_holiday(local.date()):
-        return False
-    weekday = local.weekday()
-    if weekday == 4:
-        return local.time() < CLOSE
-    if weekday == 6:
-        return local.time() >= CLOSE
-    return weekday != 5
+    return is_trading_day(fx_day(moment))
 
 
 def fx_day(moment: datetime) -> date:
@@ -54,17 +42,9 @@ def open_spans(start: datetime, end: datetime) -> list[tuple[datetime, datetime]
     spans: list[tuple[datetime, datetime]] = []
     day = fx_day(start)
     while day_start(day) < end:
-        if is_trading_day(day):
-            # An FX day touches two dates, either of which may be a holiday.
-            midnight = datetime.combine(day, time(0), NEW_YORK).astimezone(UTC)
-            halves = (
-                (day - timedelta(days=1), day_start(day), midnight),
-                (day, midnight, day_start(day + timedelta(days=1))),
-            )
-            for calendar_day, begin, finish in halves:
-                begin, finish = max(begin, start), min(finish, end)
-                if begin < finish and not is_holiday(calendar_day):
-                    spans.append((begin, finish))
+        begin, finish = max(day_start(day), start), min(day_start(day + timedelta(days=1)), end)
+        if is_trading_day(day) and begin < finish:
+            spans.append((begin, finish))
         day += timedelta(days=1)
     return spans
 

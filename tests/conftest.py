@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from runbook import process
+from tests.small_suite import MECHANISMS, PYPROJECT
 
-PROJECT = Path(__file__).parent.parent
 pytest_plugins = ["pytester"]
 
 
@@ -18,23 +18,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="all faults, not one for each check")
 
 
-_PYPROJECT = f"""
-[tool.pytest]
-strict = true
-testpaths = ["checks"]
-pythonpath = [".", {str(PROJECT)!r}]
-addopts = ["--import-mode=importlib", "-p", "no:pytest11.testinfra", "-p", "no:cacheprovider"]
-timeout = "20"
-timeout_method = "signal"
-filterwarnings = ["error"]
-markers = ["morning: m", "smoke: s", "triage: t", "runbook: r", "each: e"]
-"""
-_MECHANISMS = [
-    "runbook.measured", "runbook.evidence", "runbook.each", "runbook.selection", "runbook.probing",
-    "runbook.judging", "fixtures.targets", "fixtures.sandbox", "reports.places", "reports.records",
-    "reports.redacting", "reports.allure", "reports.prometheus", "reports.history",
-    "reports.terminal", "probes",
-]  # fmt: skip
 _HEAD = """
 import time
 from runbook.each import each
@@ -67,8 +50,8 @@ class Small:
 
     def write(self, *, probes: str = "", target: str = "[disk]\n", **occasions: str) -> None:
         """Write its probes, its target, and one file of checks per occasion."""
-        (self.folder / "pyproject.toml").write_text(_PYPROJECT, "utf-8")
-        (self.folder / "conftest.py").write_text(f"pytest_plugins = {_MECHANISMS!r}\n", "utf-8")
+        (self.folder / "pyproject.toml").write_text(PYPROJECT, "utf-8")
+        (self.folder / "conftest.py").write_text(f"pytest_plugins = {MECHANISMS!r}\n", "utf-8")
         head = "import time\nfrom runbook.probe import probe\nfrom runbook.verdict import *\n"
         (self.folder / "probes.py").write_text(head + probes, "utf-8")
         (self.folder / "t.toml").write_text(target, "utf-8")

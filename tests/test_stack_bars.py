@@ -9,7 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from fixtures.forex_week import ForexWeek
 from stack.bars import bars, closed_until, digits
 from stack.forex import MINUTE, NEW_YORK, bar_age, is_open, open_spans, open_time
 from stack.settings import DEFAULT_SYMBOLS
@@ -103,3 +106,16 @@ def test_the_pattern_is_modest() -> None:
     moves = np.diff(close)
     turned = ((moves[1:] > 0) == (moves[:-1] <= 0)).mean()
     assert 0.56 < turned < 0.63
+
+
+@given(st.datetimes(datetime(2019, 1, 1), datetime(2032, 1, 1), timezones=st.just(UTC)))
+def test_the_stack_and_the_suite_agree_on_when_the_market_is_open(moment: datetime) -> None:
+    assert is_open(moment) == ForexWeek().is_open(moment)
+
+
+@pytest.mark.parametrize("year", range(2020, 2031))
+def test_they_agree_around_the_holidays(year: int) -> None:
+    start = datetime(year, 12, 23, tzinfo=UTC)
+    for minutes in range(0, 11 * 24 * 60, 20):
+        moment = start + timedelta(minutes=minutes)
+        assert is_open(moment) == ForexWeek().is_open(moment), moment
