@@ -25,8 +25,11 @@ def checklist(records: Iterable[Record], width: int) -> Iterator[tuple[str, str]
     check is left to `skipped`.
     """
     ordered = sorted(records, key=lambda r: index()[r["id"]].order)
-    for _, cases in groupby(ordered, key=lambda r: (r["id"], r["component"], r["check"])):
-        group = list(cases)
+    # With workers the cases of one check arrive among those of others.
+    groups: dict[tuple[str, str, str], list[Record]] = {}
+    for record in ordered:
+        groups.setdefault((record["id"], record["component"], record["check"]), []).append(record)
+    for group in groups.values():
         for verdict in (*_RED, Verdict.BLOCKED, Verdict.PASSED):
             same = [r for r in group if r["verdict"] == verdict]
             if same:

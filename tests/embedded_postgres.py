@@ -46,16 +46,22 @@ class EmbeddedPostgres:
         """End it; SIGKILL as `first` is a crash."""
         if self._process is not None:
             self.signal(signal.SIGCONT)
+            sessions = children(self._process.pid)
             stop(self._process, within_s=10, first=first)
             self._process = None
+            # Those of a killed server end a moment later, and until then it can't start again.
+            wait_until(
+                lambda: not any(map(is_alive, sessions)) or NotYet("its sessions are there"),
+                "the server's processes to end",
+                within_s=20,
+            )
 
     def signal(self, number: int) -> None:
         """Send a signal to the server and all its sessions: SIGSTOP makes it hang."""
         assert self._process is not None
         # Each session is a process group of its own.
         pid = self._process.pid
-        children = Path(f"/proc/{pid}/task/{pid}/children")
-        for one in (pid, *map(int, children.read_text().split() if children.exists() else ())):
+        for one in (pid, *children(pid)):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(one, number)
 
@@ -111,6 +117,22 @@ class EmbeddedPostgres:
         except psycopg.OperationalError as error:
             return NotYet(str(error).splitlines()[0])
         return True
+
+
+def children(pid: int) -> list[int]:
+    """The ids of a process's children; none when it has ended."""
+    try:
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process is there and not just waiting to be buried."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 @contextlib.contextmanager

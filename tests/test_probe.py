@@ -75,10 +75,10 @@ def test_a_late_answer_stays_broken():
 def test_a_deadline_begins_when_the_inputs_are_there():
     @probe(deadline_s=20)
     def first():
-        threading.Event().wait(0.6)
+        threading.Event().wait(1.3)
         return 1
 
-    @probe(deadline_s=0.4)
+    @probe(deadline_s=1)
     def second(first):
         return first
 

@@ -1,6 +1,7 @@
 """What is written of a run: the checklist, Allure, the Prometheus file, the run's folder."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,14 @@ def test_passed_cases_share_a_line_that_shows_the_worst():
     [(verdict, line)] = checklist.checklist(records, 120)
     assert verdict == "passed"
     assert "2 × 79 % < 80  /b" in line
+
+
+def test_cases_that_arrive_apart_share_their_line_all_the_same():
+    other = record(check="test_inodes_have_headroom")
+    records = [record(subject="/a"), other, record(subject="/b")]
+    lines = [line for _, line in checklist.checklist(records, 120)]
+    assert len(lines) == 2
+    assert "2 × " in lines[0]
 
 
 def test_each_verdict_of_a_check_has_its_line():
@@ -315,6 +324,21 @@ def test_latest_is_the_newest_and_old_ones_go(small):
     assert (ran.folder / "latest").resolve().name == left[-1]
     again = small.run("-m", "morning")
     assert (again.folder / "latest").resolve().name == max(p.name for p in runs.iterdir())
+
+
+def test_two_runs_at_once_leave_one_latest_and_both_folders(small):
+    small.write(morning=ONE)
+    with ThreadPoolExecutor(2) as pool:
+        both = list(pool.map(lambda _: small.run("-m", "morning"), range(2)))
+    assert [ran.exit for ran in both] == [1, 1]
+    out = small.folder / "out"
+    runs = sorted((out / "runs").iterdir())
+    assert len(runs) == 2
+    assert all((run / "records.json").is_file() and (run / "junit.xml").is_file() for run in runs)
+    assert (out / "latest").resolve() in runs
+    assert not [*out.glob(".latest-*")]
+    samples = prometheus.read(out / "metrics.prom")
+    assert len(status(samples, "runbook_check_status", target="t")) == 2
 
 
 def test_reports_that_cant_be_written_end_with_4(small):

@@ -35,6 +35,7 @@ class Begun:
     process: Popen[bytes]
     output: Path
     reports: Path
+    before: set[Path]
 
     @property
     def screen(self) -> str:
@@ -85,8 +86,9 @@ class Home:
             "--target", "sandbox", "--reports", place / "reports",
         ]  # fmt: skip
         env = {"XDG_CACHE_HOME": str(self.cache), "COLUMNS": "100"}
+        before = set(self.runs)
         started = process.start(argv, output=place / "screen", cwd=cwd, env=env)
-        self.begun.append(Begun(started, place / "screen", place / "reports"))
+        self.begun.append(Begun(started, place / "screen", place / "reports", before))
         return self.begun[-1]
 
     def run(self, *words: str, cwd: Path = PROJECT) -> Begun:
@@ -96,18 +98,13 @@ class Home:
 
     def when(self, begun: Begun, name: str) -> Path:
         """The run's folder, as soon as it holds a file of that name."""
-        before = {run for run in self.runs if run not in self._fresh(begun)}
 
         def there() -> Path | NotYet:
             assert begun.process.poll() is None, begun.screen
-            new = [run for run in self.runs if run not in before and (run / name).exists()]
+            new = [run for run in self.runs if run not in begun.before and (run / name).exists()]
             return new[0] if new else NotYet(begun.screen[-300:])
 
         return wait_until(there, f"{name} of a run", within_s=LONG_S, every_s=0.002)
-
-    def _fresh(self, begun: Begun) -> list[Path]:
-        born = begun.output.parent.stat().st_mtime
-        return [run for run in self.runs if run.stat().st_mtime >= born]
 
     def processes(self) -> dict[int, str]:
         """Every living process that has to do with this cache folder, by id."""
@@ -177,13 +174,18 @@ def home(filled: Home) -> Iterator[Home]:
     filled.clean()
 
 
-def test_a_morning_is_green_and_leaves_nothing(home):
-    ran = home.run("-m", "morning").green()
-    lines = ran.screen.strip().splitlines()
+@pytest.fixture(scope="session")
+def morning(filled: Home) -> Begun:
+    """A whole morning, green, with nothing else going on."""
+    return filled.run("-m", "morning").green()
+
+
+def test_a_morning_is_green_and_leaves_nothing(filled, morning):
+    lines = morning.screen.strip().splitlines()
     assert "EXAMPLE sandbox" in lines[0]
     assert "EXAMPLE sandbox" in lines[-1]
-    assert home.runs == []
-    assert home.processes() == {}
+    assert filled.runs == []
+    assert filled.processes() == {}
 
 
 def test_a_killed_run_takes_its_processes_along(home):
@@ -215,7 +217,6 @@ def test_a_run_killed_while_it_starts_leaves_nothing_either(home):
     [
         (signal.SIGINT, "sandbox.json"),
         (signal.SIGINT, "api.pid"),
-        (signal.SIGTERM, "sandbox.json"),
         (signal.SIGTERM, "db.pid"),
         (signal.SIGHUP, "sandbox.json"),
     ],
@@ -231,7 +232,7 @@ def test_a_run_told_to_stop_ends_its_sandbox_first(home, number, moment):
     assert "Traceback" not in begun.screen
 
 
-def test_a_kept_one_is_reused_then_ended(home):
+def test_a_kept_one_is_reused_then_ended_by_those_who_do_not_keep_it(home):
     first = home.run(*ONE_CHECK, "--keep").green()
     [root] = home.runs
     places = json.loads((root / "sandbox.json").read_text("utf-8"))["places"]
@@ -252,9 +253,10 @@ def test_a_kept_one_is_reused_then_ended(home):
     assert home.runs == [root]
     assert processes.pids(root) == alive
 
-    last = home.run(*ONE_CHECK).green()
-    assert "starting" not in last.screen
-    assert "keeps running" not in last.screen
+    both = [home.begin(*ONE_CHECK) for _ in range(2)]
+    for one in both:
+        one.green()
+        assert "keeps running" not in one.screen
     assert home.runs == []
     home.nothing_runs()
 
@@ -269,15 +271,6 @@ def test_a_kept_one_that_two_runs_use_stays_until_both_are_done(home):
     assert "starting" not in other.screen
     assert processes.pids(root) == alive
     sandbox.end(mine)
-    assert home.runs == []
-    home.nothing_runs()
-
-
-def test_two_runs_end_a_kept_one_together(home):
-    home.run(*ONE_CHECK, "--keep").green()
-    both = [home.begin(*ONE_CHECK) for _ in range(2)]
-    for one in both:
-        one.green()
     assert home.runs == []
     home.nothing_runs()
 
@@ -352,11 +345,10 @@ def test_a_checkout_may_have_spaces_in_its_path(home, tmp_path):
     assert home.processes() == {}
 
 
-def test_workers_share_one_sandbox(home):
-    alone = home.run("-m", "morning").green()
+def test_workers_share_one_sandbox(home, morning):
     ran = home.run("-m", "morning", "-n", "2").green()
     assert ran.screen.count("starting database") == 1
-    assert ran.records.keys() == alone.records.keys()
+    assert ran.records.keys() == morning.records.keys()
     junit = ElementTree.parse(ran.reports / "latest" / "junit.xml")
     names = [f"{case.get('classname')} {case.get('name')}" for case in junit.iter("testcase")]
     assert len(names) == len(set(names)) == len(ran.records)

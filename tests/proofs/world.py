@@ -25,6 +25,7 @@ from fixtures import sandbox_database as database
 from fixtures import sandbox_processes as processes
 from runbook import process
 from runbook.waiting import NotYet, wait_until
+from tests.embedded_postgres import children, is_alive
 from tests.http_server import HttpServer
 from tests.proxy import Passing, Proxy
 from tests.server_certificate import Certificate, make_certificate
@@ -108,12 +109,14 @@ class World:
         os.killpg(processes.pids(self.root)[name], number)
 
     def end(self, name: str, number: int = signal.SIGKILL) -> None:
-        """End one of the stack's processes and see it gone."""
+        """End one of the stack's processes and see it and its children gone."""
+        leader = processes.pids(self.root)[name]
+        family = [leader, *children(leader)]
         self.send(name, number)
         wait_until(
-            lambda: name not in processes.pids(self.root) or NotYet("still there"),
+            lambda: not any(map(is_alive, family)) or NotYet("still there"),
             f"{name} to end",
-            within_s=10,
+            within_s=20,
         )
         for child in self.box.children:
             child.poll()
@@ -458,8 +461,3 @@ def write_checksum(path: Path) -> None:
     """Write the checksum file that belongs to a dump."""
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     path.with_name(f"{path.name}.sha256").write_text(f"{digest}  {path.name}\n", "utf-8")
-
-
-def children(pid: int) -> list[int]:
-    """The ids of a process's children."""
-    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
