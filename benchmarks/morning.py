@@ -32,6 +32,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks import checks, first_run
+from fixtures.targets import cache_folder
 from runbook import process
 
 _ROOT = Path(__file__).parent.parent
@@ -93,7 +94,10 @@ def main() -> None:
     parser.add_argument("--with-install", action="store_true")
     options = parser.parse_args()
     wanted = options.only or ["whole", "up", "checks"]
-    with tempfile.TemporaryDirectory(prefix="morning-") as folder:
+    # Where the sandbox lies for an operator too: a disk, not a temporary file system in memory.
+    cache = cache_folder().parent
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="morning-", dir=cache) as folder:
         bench = Bench(Path(folder))
         if {"whole", "up"} & set(wanted):
             _print("morning.made", bench.pytest(*_MORNING, spied=True), "s")

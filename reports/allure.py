@@ -80,7 +80,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def _tell(record: Record) -> None:
     import allure
 
-    allure.dynamic.title(f"{record['component']}: {words(record)} [{record['subject'] or 'all'}]")
+    case = f" [{record['subject']}]" if record["subject"] else ""
+    allure.dynamic.title(f"{record['component']}: {words(record)}{case}")
     allure.dynamic.severity(_SEVERITIES[record["severity"]])
     allure.dynamic.epic(record["occasion"])
     allure.dynamic.feature(record["component"])

@@ -1,5 +1,6 @@
 """The terminal checklist: what was seen against its limit, and last, whole, what needs doing."""
 
+import re
 import textwrap
 from collections.abc import Iterable, Iterator
 from itertools import groupby
@@ -16,6 +17,7 @@ WORDS = {
     Verdict.SKIPPED: "skipped",
 }
 _RED = (Verdict.FAILED, Verdict.BROKEN)
+_ADDRESS = re.compile(r"https?://([^/\s]+)\S*?(?=[:,;)]?(?:\s|$))")
 
 
 def checklist(records: Iterable[Record], width: int) -> Iterator[tuple[str, str]]:
@@ -112,7 +114,8 @@ def _row(cases: list[Record], seen: str, width: int) -> str:
     where = f"{first['component']:<13}" if width >= 100 else ""
     room = 36 if width >= 100 else 30
     head = f"{WORDS[verdict]:<8}{where}{_cut(name, room):<{room}} "
-    return head + _cut(seen, width - len(head) - 1)
+    # A row has no room for paths; "what needs doing" has the whole address.
+    return head + _cut(_ADDRESS.sub(r"\1", seen), width - len(head) - 1)
 
 
 def _nearest(cases: list[Record]) -> str:

@@ -95,7 +95,8 @@ def _write(reporter: Any, config: pytest.Config, exitstatus: int) -> None:
     good = bool(run.count(Verdict.PASSED)) and not red and exitstatus == pytest.ExitCode.OK
     verdict = "GREEN" if good else "RED"
     some = "" if whole_occasions(config) else " (a selection)"
-    text = f"{_title(config, run)}{some} · {verdict}: {checklist.totals(run.records.values())}"
+    title = _title(config, run, "")
+    text = f"{title}{some} · {verdict}: {checklist.totals(run.records.values())}"
     reporter.write_line(f"{text} in {run.took_s:.1f} s", bold=True, green=good, red=not good)
 
 
@@ -117,11 +118,11 @@ def _needs_doing(reporter: Any, records: list[Record], width: int) -> None:
         reporter.write_line(line, **(_COLOURS[verdict] if verdict else {}))
 
 
-def _title(config: pytest.Config, run: Run) -> str:
+def _title(config: pytest.Config, run: Run, when: str = " · %a %d %b %H:%M UTC") -> str:
     targets = config.stash[TARGETS]
     example = "EXAMPLE " if any(t.example for t in targets.values()) else ""
     occasion = config.option.markexpr or config.option.keyword or "selected checks"
-    return f"{example}{', '.join(targets)} · {occasion} · {run.began:%a %d %b %H:%M} UTC"
+    return f"{example}{', '.join(targets)} · {occasion}{run.began.strftime(when)}"
 
 
 def _shown(config: pytest.Config) -> bool:

@@ -106,3 +106,13 @@ def test_records_travel_as_plain_values():
     assert list(recorder.plain()) == [
         {"subject": "x", "value": 1.0, "unit": "%", "limit": "< 2", "ok": True, "seen": "1 %"}
     ]
+
+
+def test_notes_and_words():
+    recorder = Recorder()
+    value = recorder(63, "%", of="disk /")
+    assert repr(value) == "disk /: 63 %"
+    assert value < 80
+    assert repr(value) == "disk /: 63 %, limit < 80"
+    recorder.note("only /")
+    assert recorder.notes == ["only /"]

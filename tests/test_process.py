@@ -141,3 +141,37 @@ def test_leaving_a_command_lets_it_run(tmp_path):
     finally:
         os.kill(pid, 9)
         os.waitpid(pid, 0)
+
+
+def test_what_a_command_leaves_behind_ends_with_it():
+    script = "sleep 600 >/dev/null 2>&1 & echo $!"
+    grandchild = int(process.run(["sh", "-c", script], within_s=30).text)
+    wait_until(lambda: is_gone(grandchild), "the grandchild to end", within_s=20)
+
+
+def test_much_goes_in_and_out_at_once():
+    much = bytes(range(256)) * 4096
+    done = process.run(["cat"], within_s=30, stdin=much)
+    assert done.stdout == much
+    assert "\ufffd" in done.text
+
+
+def test_a_stream_of_a_missing_program_is_named():
+    with (
+        pytest.raises(CannotMeasure, match="no-such-program can't be started"),
+        process.streaming(["no-such-program"], within_s=5),
+    ):
+        pass
+
+
+def test_an_error_in_the_block_outlives_the_stream():
+    with pytest.raises(ZeroDivisionError), process.streaming(["cat"], within_s=60) as running:
+        raise ZeroDivisionError
+    assert running.returncode is not None
+
+
+def test_leaving_a_command_that_has_ended_keeps_its_status(tmp_path):
+    started = process.start(["sh", "-c", "exit 3"], output=tmp_path / "log")
+    started.wait(30)
+    process.leave(started)
+    assert started.returncode == 3

@@ -299,6 +299,19 @@ def test_allure_has_what_was_seen(small):
     assert len(json.loads((folder / "categories.json").read_text("utf-8"))) == 4
 
 
+def test_allure_has_a_word_for_each_severity(small):
+    ids = {"blocker": "morning.services", "critical": "morning.disk", "normal": "morning.logs",
+           "minor": "smoke.errors"}  # fmt: skip
+    check = '@runbook("{id}", **said)\ndef test_{name}(measured):\n    "W."\n'
+    body = "    assert measured(1, of='x') < 2\n"
+    small.write(
+        morning="".join(check.format(id=key, name=name) + body for name, key in ids.items())
+    )
+    found = results(small.run("-m", "morning").folder)
+    for name in ids:
+        assert {"name": "severity", "value": name} in found[f"test_{name}"]["labels"]
+
+
 def test_allure_knows_what_is_blocked(small):
     small.write(
         probes="class Gate:\n    down = 'refused'\n"
