@@ -4,6 +4,7 @@ import re
 import textwrap
 from collections.abc import Iterable, Iterator
 from itertools import groupby
+from typing import Any
 
 from reports.records import Record
 from runbook.ids import index
@@ -45,7 +46,11 @@ def what_needs_doing(records: Iterable[Record], width: int) -> Iterator[tuple[st
     Cases of one check that need the same done share an entry.
     """
     red = [r for r in records if r["verdict"] in _RED]
-    red.sort(key=lambda r: (r["severity"], index()[r["id"]].order, r["check"], r["verdict"]))
+    red.sort(
+        key=lambda r: (
+            r["severity"], index()[r["id"]].order, r["component"], r["check"], r["verdict"],
+        )
+    )  # fmt: skip
     for _, cases in groupby(red, key=lambda r: (r["id"], r["component"], r["check"], r["verdict"])):
         group = list(cases)
         first = group[0]
@@ -78,7 +83,7 @@ def blocked(records: Iterable[Record], width: int) -> Iterator[str]:
         (r for r in records if r["verdict"] == Verdict.BLOCKED), key=lambda r: r["reason"]
     )
     for reason, cases in groupby(stuck, key=lambda r: r["reason"]):
-        yield _wrapped("", f"{reason}: {len(list(cases))} checks say nothing", width)
+        yield _wrapped("", f"{reason}: {_count(list(cases))} nothing", width)
 
 
 def skipped(records: Iterable[Record], width: int) -> Iterator[str]:
@@ -89,6 +94,10 @@ def skipped(records: Iterable[Record], width: int) -> Iterator[str]:
     for reason, cases in groupby(left, key=lambda r: r["reason"]):
         count = len(list(cases))
         yield _wrapped("", f"{reason} ({count} check{'s' if count > 1 else ''})", width)
+
+
+def _count(cases: list[Record]) -> str:
+    return f"{len(cases)} checks say" if len(cases) > 1 else "1 check says"
 
 
 def totals(records: Iterable[Record]) -> str:
@@ -123,15 +132,23 @@ def _nearest(cases: list[Record]) -> str:
     seen = [line for record in cases for line in record["seen"]]
     if not seen:
         return ""
-    numbers = [line for line in seen if isinstance(line["value"], int | float)]
-    if numbers and numbers[0]["limit"][:1] in "<>":
-        sign = 1 if numbers[0]["limit"].startswith("<") else -1
-        worst = max(numbers, key=lambda line: sign * line["value"])
-    else:
-        worst = seen[0]
+    worst = max(seen, key=_closeness)
     limit = f" {worst['limit']}" if worst["limit"][:1] in "<>" else ""
     count = f"{len(seen)} × " if len(seen) > 1 else ""
     return f"{count}{worst['seen']}{limit}  {worst['subject']}"
+
+
+def _closeness(line: dict[str, Any]) -> float:
+    """How near a value is to its limit: 1 at the limit, below 1 on its good side."""
+    sign, _, text = line["limit"].partition(" ")
+    value = line["value"]
+    if isinstance(value, bool | str) or sign[:1] not in ("<", ">"):
+        return -1
+    try:
+        limit, seen = float(text.replace(" ", "")), float(value)
+        return seen / limit if sign[0] == "<" else limit / seen
+    except (ValueError, ZeroDivisionError, OverflowError):
+        return 0
 
 
 def _cut(text: str, room: int) -> str:

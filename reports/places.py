@@ -28,6 +28,8 @@ def pytest_configure(config: pytest.Config) -> None:
     out = Path(option.reports or config.rootpath / "reports" / "out").absolute()
     stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}"
     folder = out / "runs" / stamp
+    if (out / "latest").exists() and not (out / "latest").is_symlink():
+        raise pytest.UsageError(f"--reports {out}: latest in it is no link of this suite")
     try:
         folder.mkdir(parents=True)
     except OSError as error:
@@ -53,6 +55,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     link = config.stash[OUT] / "latest"
     new = link.with_name(f".latest-{os.getpid()}")
     # Two runs may end at once: each makes its own link and renames it into place.
+    # A run of the same process id may have been cut off here.
+    new.unlink(missing_ok=True)
     new.symlink_to(Path("runs", folder.name))
     new.replace(link)
     for old in sorted(path for path in folder.parent.iterdir() if path.is_dir())[:-_RUNS_KEPT]:

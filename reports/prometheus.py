@@ -44,17 +44,21 @@ Key = tuple[str, tuple[tuple[str, str], ...]]
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session) -> None:
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Merge this run into the file: other targets and occasions keep their lines."""
     config = session.config
     run = config.stash[RUN]
     if (out := config.stash.get(OUT, None)) is None or not run.records:
         return
     records = config.stash[REDACTOR].cleaned(list(run.records.values()))
+    # What failed without a record was not judged: a worker that died, a file not collected.
+    known = run.count(Verdict.FAILED) + run.count(Verdict.BROKEN)
+    ended = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+    whole = whole_occasions(config) if ended and session.testsfailed <= known else frozenset()
     path = out / "metrics.prom"
     with (out / ".metrics.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        write(path, merged(read(path), records, run.began, whole_occasions(config)))
+        write(path, merged(read(path), records, run.began, whole))
 
 
 def merged(
@@ -108,7 +112,7 @@ def read(path: Path) -> dict[Key, float]:
     from prometheus_client.parser import text_string_to_metric_families
 
     try:
-        families = list(text_string_to_metric_families(path.read_text("utf-8")))
+        families = list(text_string_to_metric_families(path.read_bytes().decode("utf-8")))
     except FileNotFoundError:
         return {}
     except (ValueError, KeyError, IndexError, OSError):

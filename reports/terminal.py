@@ -89,6 +89,7 @@ def _write(reporter: Any, config: pytest.Config, exitstatus: int) -> None:
         _block(reporter, "Not part of this target", checklist.skipped(records, width), light=True)
         _block(reporter, "Blocked", checklist.blocked(records, width), yellow=True)
         _needs_doing(reporter, records, width)
+    _without_record(reporter)
     reporter.write_line("")
     red = any(Verdict(r["verdict"]).is_red for r in run.records.values())
     # pytest knows of what has no record: a file that could not be collected, an interruption.
@@ -98,6 +99,18 @@ def _write(reporter: Any, config: pytest.Config, exitstatus: int) -> None:
     title = _title(config, run, "")
     text = f"{title}{some} · {verdict}: {checklist.totals(run.records.values())}"
     reporter.write_line(f"{text} in {run.took_s:.1f} s", bold=True, green=good, red=not good)
+
+
+def _without_record(reporter: Any) -> None:
+    """What pytest could not even begin to run: a file of checks, a worker that died."""
+    reports = [*reporter.stats.get("error", []), *reporter.stats.get("failed", [])]
+    lost = [report for report in reports if not hasattr(report, "record")]
+    if lost:
+        reporter.write_line("")
+        reporter.write_line("Could not be run:", bold=True)
+    for report in lost:
+        said = str(report.longrepr).strip().splitlines() or ["no reason given"]
+        reporter.write_line(f"    {report.nodeid or 'the run'}: {said[-1]}", purple=True)
 
 
 def _block(reporter: Any, title: str, lines: Any, **style: bool) -> None:

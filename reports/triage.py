@@ -25,7 +25,12 @@ def headline(records: Iterable[Record], width: int) -> Iterator[tuple[str, dict[
         return
     style = {"red": True, "bold": True}
     where = f" [{first['subject']}]" if first["subject"] else ""
-    yield f"CAUSE  {first['layer']}: {words(first)}{where}? {first['verdict'].upper()}", style
+    title = f"CAUSE  {first['layer']}: {words(first)}{where}? {first['verdict'].upper()}"
+    yield (
+        textwrap.fill(" ".join(title.split()).replace("CAUSE ", "CAUSE  ", 1), width - 1,
+                      subsequent_indent=" " * 7, break_on_hyphens=False),
+        style,
+    )  # fmt: skip
     yield _indented("", first["reason"], width), {}
     stuck = [r for r in found if r["verdict"] == Verdict.BLOCKED]
     if stuck:

@@ -30,7 +30,11 @@ class Record:
     @property
     def seen(self) -> str:
         """The value as people read it, with its unit."""
-        return f"{_shown(self.value)} {self.unit}".rstrip()
+        shown = _shown(self.value)
+        # Rounded onto its limit a miss would read as if there were none.
+        if self.ok is False and self.limit.endswith(f" {shown}"):
+            shown = str(self.value)
+        return f"{shown} {self.unit}".rstrip()
 
     def __str__(self) -> str:
         limit = f", limit {self.limit}" if self.limit else ""
@@ -71,10 +75,10 @@ class Measured:
         return str(self._record)
 
     def _judge(self, sign: str, limit: Any, compare: Callable[[], bool]) -> bool:
-        # NaN is unequal to everything, so `!=` alone would let it pass.
-        verdict = compare() and not (isinstance(self._raw, float) and math.isnan(self._raw))
+        # NaN is unequal to everything, so `!=` alone would let it pass; a decimal one even raises.
+        odd = _is_nan(self._record.value) or _is_nan(plain(limit))
         self._record.limit = f"{sign} {_shown(plain(limit))}"
-        self._record.ok = bool(verdict)
+        self._record.ok = not odd and bool(compare())
         return self._record.ok
 
 
@@ -134,8 +138,10 @@ def measured(request: pytest.FixtureRequest, target: Any) -> Recorder:
 
 def plain(value: Any) -> Plain:
     """A value of Python's own: reports and xdist choke on numbers of other libraries."""
-    if isinstance(value, bool | int | float | str):
-        return value
+    # Subclasses too: numpy's float64 is a float that xdist refuses.
+    for kind in (bool, int, float, str):
+        if isinstance(value, kind):
+            return kind(value)
     if isinstance(value, datetime):
         return value.isoformat(timespec="seconds")
     if hasattr(value, "item"):
@@ -146,9 +152,15 @@ def plain(value: Any) -> Plain:
         return str(value)
 
 
+def _is_nan(value: Plain) -> bool:
+    return isinstance(value, float) and math.isnan(value)
+
+
 def _shown(value: Plain) -> str:
-    if isinstance(value, bool | str) or not math.isfinite(value):
+    if isinstance(value, bool | str) or (isinstance(value, float) and not math.isfinite(value)):
         return str(value)
     if value == int(value):
         return f"{int(value):,}".replace(",", " ") if abs(value) >= 10_000 else str(int(value))
+    if abs(value) < 0.01:
+        return f"{value:.2g}"
     return f"{value:.1f}" if abs(value) >= 100 else f"{value:.2f}".rstrip("0").rstrip(".")

@@ -115,12 +115,15 @@ class Measurement:
         self._ready.wait()
         left = self._began + self.probe.deadline_s - time.monotonic()
         if not self._done.wait(max(0.0, left)):
-            self._seal(
-                error=TookTooLong(f"{self.probe.name} took longer than {self.probe.deadline_s:g} s")
-            )
+            self._seal(error=self._late())
         if self._error is not None:
             raise self._error.with_traceback(None)
         return self._value
+
+    def refuse(self, error: CannotMeasure) -> None:
+        """End it before it begins."""
+        self._seal(error=error)
+        self._ready.set()
 
     def _run(self) -> None:
         try:
@@ -132,7 +135,12 @@ class Measurement:
         self._began = time.monotonic()
         self._ready.set()
         try:
-            self._seal(value=self.probe.function(**taken))
+            value = self.probe.function(**taken)
+            # Late is late, whether a check was already waiting or not.
+            if time.monotonic() - self._began > self.probe.deadline_s:
+                self._seal(error=self._late())
+            else:
+                self._seal(value=value)
         except (CannotMeasure, NotPart) as error:
             self._seal(error=error)
         except Exception as error:
@@ -151,6 +159,9 @@ class Measurement:
             except (CannotMeasure, NotPart):
                 taken[name] = None
         return taken
+
+    def _late(self) -> TookTooLong:
+        return TookTooLong(f"{self.probe.name} took longer than {self.probe.deadline_s:g} s")
 
     def _seal(self, value: Any = None, error: Exception | None = None) -> None:
         with self._lock:
@@ -175,10 +186,18 @@ class Probes:
                 self._add(target, REGISTRY[name], fresh)
         # Here and one after the other: two threads that import the same library at once can meet
         # in the middle, and pytest changes the process's warning filters with every check.
+        missing: dict[str, str] = {}
         for name in dict.fromkeys(library for made in fresh for library in made.libraries):
-            importlib.import_module(name)
+            try:
+                importlib.import_module(name)
+            except Exception as error:
+                missing[name] = " ".join(f"{name} can't be imported: {error}".split())
         for measurement in fresh:
-            measurement.start()
+            lacking = [missing[name] for name in measurement.libraries if name in missing]
+            if lacking:
+                measurement.refuse(CannotMeasure(f"{measurement.probe.name}: {lacking[0]}"))
+            else:
+                measurement.start()
 
     def value(self, target: Any, name: str) -> Any:
         """The probe's value for this target, started now where nothing started it before."""

@@ -135,11 +135,11 @@ def stop(process: subprocess.Popen[bytes], *, within_s: float, first: int = sign
     """Ask a command's group to end, and kill what is left of it after `within_s` seconds."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, first)
-    try:
+    with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(within_s)
-    except subprocess.TimeoutExpired:
-        _kill_group(process)
-        process.wait(5)
+    # The command may have ended and left children that do not listen.
+    _kill_group(process)
+    process.wait(5)
 
 
 def leave(process: subprocess.Popen[bytes]) -> None:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from enum import StrEnum
 
 import numpy as np
 import pytest
@@ -72,7 +73,7 @@ def test_values_are_made_plain(value, plain, unit):
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(0, "0"), (0.0004, "0"), (4.567, "4.57"), (63.0, "63"), (302.16, "302.2"), (12345, "12 345"), (True, "True")],
+    [(0, "0"), (0.0004, "0.0004"), (4.567, "4.57"), (63.0, "63"), (302.16, "302.2"), (12345, "12 345"), (True, "True")],
 )  # fmt: skip
 def test_numbers_as_people_read_them(value, shown):
     recorder = Recorder()
@@ -116,3 +117,43 @@ def test_notes_and_words():
     assert repr(value) == "disk /: 63 %, limit < 80"
     recorder.note("only /")
     assert recorder.notes == ["only /"]
+
+
+class Word(StrEnum):
+    DOWN = "down"
+
+
+@pytest.mark.parametrize(
+    "value", [np.float64(1.5), np.str_("text"), Word.DOWN], ids=["float64", "str_", "enum"]
+)
+def test_subclasses_are_made_plain_too(value):
+    recorder = Recorder()
+    recorder(value, of="x")
+    assert recorder.records[0].value == value
+    assert type(recorder.records[0].value) in (float, str)
+
+
+@pytest.mark.parametrize("value", [np.float32("nan"), Decimal("NaN")], ids=["numpy", "decimal"])
+@pytest.mark.parametrize("compare", [lambda v: v < 1, lambda v: v != 1], ids=["lt", "ne"])
+def test_nan_of_other_libraries_never_passes(value, compare):
+    assert compare(Recorder()(value, of="x")) is False
+
+
+def test_a_limit_that_is_nan_never_passes():
+    assert (Recorder()(3, of="x") != float("nan")) is False
+
+
+def test_a_miss_is_not_rounded_onto_its_limit():
+    recorder = Recorder()
+    assert (recorder(0.5499, of="accuracy") >= 0.55) is False
+    assert (recorder(0.004, of="rate") < 0.001) is False
+    assert [str(record) for record in recorder.records] == [
+        "accuracy: 0.5499, limit >= 0.55",
+        "rate: 0.004, limit < 0.001",
+    ]
+
+
+def test_a_number_too_large_for_a_float_can_be_shown():
+    recorder = Recorder()
+    recorder(10**400, of="x")
+    assert recorder.records[0].seen.startswith("10 000 ")

@@ -188,3 +188,41 @@ def test_gates_and_what_stands_on_them():
 def test_layers():
     assert layers.below("api") == ["host", "db", "pgbouncer"]
     assert layers.below("host") == []
+
+
+def test_late_is_late_though_nobody_was_waiting():
+    answer = threading.Event()
+
+    @probe(deadline_s=0.2)
+    def slow():
+        answer.wait(20)
+        return "late"
+
+    probes = Probes()
+    probes.start(TARGET, ["slow"])
+    threading.Event().wait(0.5)
+    answer.set()
+    assert probes._made["t", "slow"]._done.wait(20)
+    with pytest.raises(TookTooLong, match=r"slow took longer than 0\.2 s"):
+        probes.value(TARGET, "slow")
+
+
+def test_a_library_that_is_not_there_breaks_its_own_probes_alone():
+    @probe(libraries=("no_such_library",))
+    def lacking():
+        return "never"
+
+    @probe()
+    def above(lacking):
+        return "never"
+
+    @probe()
+    def other(lacking=None):
+        return "measured"
+
+    probes = Probes()
+    probes.start(TARGET, ["above", "other"])
+    for name in ("lacking", "above", "above"):
+        with pytest.raises(CannotMeasure, match="no_such_library can't be imported"):
+            probes.value(TARGET, name)
+    assert probes.value(TARGET, "other") == "measured"

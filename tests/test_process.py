@@ -175,3 +175,14 @@ def test_leaving_a_command_that_has_ended_keeps_its_status(tmp_path):
     started.wait(30)
     process.leave(started)
     assert started.returncode == 3
+
+
+def test_stop_ends_the_children_that_do_not_listen(tmp_path):
+    output = tmp_path / "log"
+    # The shell ends when it is told to; its child does not.
+    script = '(trap "" TERM; echo up; exec sleep 600) & echo $! > "$0"; wait'
+    started = process.start(["sh", "-c", script, tmp_path / "pid"], output=output)
+    wait_until(lambda: output.read_text() == "up\n" or NotYet("silent"), "its word", within_s=30)
+    grandchild = int((tmp_path / "pid").read_text())
+    process.stop(started, within_s=20)
+    wait_until(lambda: is_gone(grandchild), "the grandchild to end", within_s=20)

@@ -89,6 +89,15 @@ def test_cases_that_arrive_apart_share_their_line_all_the_same():
     assert "2 × " in lines[0]
 
 
+def test_the_worst_is_the_one_nearest_to_its_own_limit():
+    lines = [seen("p95", 300, "ms", "< 500"), seen("errors", 0.99, "%", "< 1")]
+    [(_, line)] = checklist.checklist([record(seen=lines)], 120)
+    assert "2 × 0.99 % < 1  errors" in line
+    lines = [seen("free", 90, "GB", "> 10"), seen("left", 12, "GB", "> 10")]
+    [(_, line)] = checklist.checklist([record(seen=lines)], 120)
+    assert "12 GB > 10  left" in line
+
+
 def test_each_verdict_of_a_check_has_its_line():
     records = [failed(subject="/a"), failed(subject="/b"), record(subject="/c")]
     lines = [line for _, line in checklist.checklist(records, 120)]
@@ -381,3 +390,53 @@ def test_a_screen_of_80_columns_is_enough(small):
     small.write(morning=ONE)
     ran = small.run("-m", "morning", env={"COLUMNS": "80"})
     assert all(len(line) <= 80 for line in ran.screen.splitlines())
+
+
+CRASH = """
+@runbook("morning.services", **said)
+def test_good(measured):
+    "W."
+    assert measured(1, of="x") < 2
+
+@runbook("morning.disk", **said)
+def test_ends_its_worker(measured):
+    "W."
+    import os
+    os._exit(3)
+"""
+
+
+def test_a_run_with_a_worker_that_died_is_no_success(small):
+    small.write(morning=CRASH)
+    ran = small.run("-m", "morning", "-n", "1")
+    assert ran.exit == 1
+    samples = prometheus.read(ran.folder / "metrics.prom")
+    assert status(samples, "runbook_check_status", check="test_good") == [0]
+    assert status(samples, "runbook_run_last_success_timestamp_seconds") == []
+
+
+def test_a_file_that_cant_be_collected_is_no_success(small):
+    small.write(morning=CRASH.split('@runbook("morning.disk', 1)[0])
+    (small.folder / "checks" / "morning" / "test_bad.py").write_text("1 / 0", "utf-8")
+    ran = small.run("-m", "morning", "--continue-on-collection-errors")
+    samples = prometheus.read(ran.folder / "metrics.prom")
+    assert status(samples, "runbook_run_last_success_timestamp_seconds") == []
+
+
+def test_a_carriage_return_in_a_label_survives(tmp_path):
+    samples = prometheus.merged({}, [record(subject="a\rb")], NOW, WHOLE)
+    prometheus.write(tmp_path / "metrics.prom", samples)
+    assert prometheus.read(tmp_path / "metrics.prom") == samples
+
+
+def test_a_long_cause_is_wrapped():
+    lines = [line for line, _ in triage.headline([failed(subject="s" * 60)], 80)]
+    assert all(len(part) < 80 for line in lines for part in line.splitlines())
+
+
+def test_a_folder_named_latest_is_refused_before_the_run(small):
+    small.write(morning=ONE)
+    (small.folder / "out" / "latest").mkdir(parents=True)
+    ran = small.run("-m", "morning")
+    assert ran.exit == 4
+    assert len(ran.screen.strip().splitlines()) == 1

@@ -50,6 +50,8 @@ def test_a_file_that_cant_be_collected_is_red(small):
     ran = small.run("-m", "morning", "--continue-on-collection-errors")
     assert ran.exit == 1
     assert "GREEN" not in ran.screen
+    assert "Could not be run:" in ran.screen
+    assert "test_broken.py: E   ModuleNotFoundError: No module named 'nowhere'" in ran.screen
     assert "RED" in ran.screen
 
 

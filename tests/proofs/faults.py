@@ -161,13 +161,13 @@ def a_log_was_cut(world: World) -> Iterator[None]:
 
 @fault("disk_has_headroom")
 def a_volume_is_full_of_bytes(world: World) -> Iterator[None]:
-    with world.volume("size=4m", size=4_000_000):
+    with world.volume("size=4m", size=4_150_000):
         yield
 
 
 @fault("inodes_have_headroom")
 def a_volume_is_full_of_files(world: World) -> Iterator[None]:
-    with world.volume("size=4m,nr_inodes=64", files=60):
+    with world.volume("size=4m,nr_inodes=64", files=62):
         yield
 
 

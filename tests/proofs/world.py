@@ -432,6 +432,8 @@ database = "mt5_trading"
 # never changed by one.
 [limits]
 transaction_max_s = 4
+disk_used_max_percent = 95
+inodes_used_max_percent = 95
 """
 
 
