@@ -409,6 +409,14 @@ def a_sequence_is_near_its_end(world: World) -> Iterator[None]:
     world.sql("drop table old_ids")
 
 
+@fault("statements_are_fast")
+def a_statement_is_slow(world: World) -> Iterator[None]:
+    for _ in range(6):
+        world.sql("select count(*) from trainset_m1, (select pg_sleep(0.2)) slow")
+    yield
+    world.settle()
+
+
 @fault("vacuum_keeps_up")
 def autovacuum_does_not_keep_up(world: World) -> Iterator[None]:
     world.sql(

@@ -16,8 +16,6 @@ from tests.proofs.faults import FAULTS, Fault
 from tests.proofs.world import World, world
 
 CHECKS = Path(__file__).parent.parent.parent / "checks"
-# A check that the embedded system can't offer is proven where it can be.
-ELSEWHERE = {"statements_are_fast": "tests/proofs/test_statements.py"}
 
 
 @pytest.fixture(scope="session")
@@ -30,20 +28,24 @@ def healthy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield made
 
 
-def first_of_each_check() -> set[str]:
-    found: dict[str, str] = {}
+def first_of_each_check() -> list[Fault]:
+    found: dict[str, Fault] = {}
     for one in FAULTS:
-        found.setdefault(one.proves, one.name)
-    return set(found.values())
+        found.setdefault(one.proves, one)
+    return list(found.values())
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One fault for each check, or all of them with --full."""
+    if "fault" in metafunc.fixturenames:
+        chosen = FAULTS if metafunc.config.getoption("--full") else first_of_each_check()
+        metafunc.parametrize("fault", chosen, ids=[f.name.replace(" ", "_") for f in chosen])
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name.replace(" ", "_"))
 def test_fault_turns_exactly_its_checks(
-    fault: Fault, healthy: World, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+    fault: Fault, healthy: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if not request.config.getoption("--full") and fault.name not in first_of_each_check():
-        pytest.skip("a second fault of a check: runs with --full")
     with healthy.remembered(), fault.inject(healthy):
         outcome = healthy.judge(fault.occasion)
     with capsys.disabled():
@@ -83,7 +85,7 @@ def checks() -> set[str]:
 
 
 def test_every_check_has_a_fault() -> None:
-    assert checks() - {one.proves for one in FAULTS} == set(ELSEWHERE)
+    assert checks() - {one.proves for one in FAULTS} == set()
     assert {one.proves for one in FAULTS} <= checks()
 
 
