@@ -17,6 +17,7 @@ _COLOURS: dict[str, dict[str, bool]] = {
     Verdict.BLOCKED: {"yellow": True},
     Verdict.SKIPPED: {"light": True},
 }
+_BEGUN = pytest.StashKey[bool]()
 _LETTERS = {
     Verdict.PASSED: (".", "PASSED"),
     Verdict.FAILED: ("F", "FAILED"),
@@ -42,9 +43,21 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Say which system, which occasion and when."""
-    config = session.config
-    if _shown(config) and (reporter := _reporter(config)):
+    """With xdist the controller sees no more of the run's beginning than this."""
+    if session.config.pluginmanager.has_plugin("dsession"):
+        _begin(session.config)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Say which system, which occasion and when, once nothing of the command is wrong."""
+    _begin(session.config)
+
+
+def _begin(config: pytest.Config) -> None:
+    reporter = _reporter(config)
+    if _shown(config) and reporter and not config.stash.get(_BEGUN, False):
+        config.stash[_BEGUN] = True
         reporter.write_line(_title(config, config.stash[RUN]), bold=True)
 
 
@@ -63,7 +76,9 @@ def pytest_report_teststatus(
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> Any:
     """The checklist, what is left out, what needs doing, and the verdict as the last line."""
     result = yield
-    if _shown(config):
+    # A command that can't be used has its one line already.
+    if _shown(config) and exitstatus != pytest.ExitCode.USAGE_ERROR:
+        _begin(config)
         _write(terminalreporter, config, exitstatus)
     return result
 

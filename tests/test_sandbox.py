@@ -355,3 +355,13 @@ def test_workers_share_one_sandbox(home, morning):
     assert len(names) == len(set(names)) == len(ran.records)
     assert home.runs == []
     assert home.processes() == {}
+
+
+def test_a_mistyped_marker_starts_nothing(home):
+    ran = home.run("-m", "mornign")
+    assert ran.process.returncode == pytest.ExitCode.USAGE_ERROR
+    assert ran.screen.strip().splitlines() == [
+        "ERROR: Unknown marker(s) in '-m' expression: mornign. "
+        "Use 'pytest --markers' to see available markers."
+    ]
+    assert home.runs == []
